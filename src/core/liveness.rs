@@ -1,0 +1,251 @@
+//! Deadlines and heartbeats as a state machine: what happened and when, in; what to do next and when
+//! to look again, out.
+//!
+//! Traffic only notes the time. Whoever owns the timer asks [`Liveness::next_timeout`] when to wake and then
+//! calls [`Liveness::handle_timeout`]; calling it too early, or twice, does no harm.
+
+use std::time::{Duration, Instant};
+
+use super::close::CloseReason;
+
+/// The deadlines of a connection; `None` is `"off"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deadlines {
+    /// Longest time without a received byte.
+    pub read: Option<Duration>,
+    /// Longest time in which the peer's TCP takes not one of the bytes that wait for it.
+    pub write: Option<Duration>,
+    /// Greatest age.
+    pub lifetime: Option<Duration>,
+}
+
+/// The same three settings as TCP keepalive has (tcp(7): `TCP_KEEPIDLE`, `TCP_KEEPINTVL`, `TCP_KEEPCNT`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Heartbeat {
+    /// Silence before the first probe.
+    pub interval: Duration,
+    /// How long each probe waits for any sign of life.
+    pub timeout: Duration,
+    /// Consecutive misses that end the connection; at least 1.
+    pub max_missed: u32,
+}
+
+impl Heartbeat {
+    /// The longest time in which a dead peer goes unnoticed.
+    pub fn detection_time(&self) -> Duration {
+        self.interval + self.timeout * self.max_missed
+    }
+}
+
+/// Everything that limits a connection in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timing {
+    /// How long silence, a stalled write and the connection may last.
+    pub deadlines: Deadlines,
+    /// `None` is `interval = "off"`.
+    pub heartbeat: Option<Heartbeat>,
+}
+
+/// What a connection owes to the clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Send the next probe.
+    Probe,
+    /// End the connection in good order.
+    Finish(CloseReason),
+    /// End the connection now.
+    Close(CloseReason),
+}
+
+/// The first probe comes up to a fifth of the interval earlier, so that a mass reconnect does not beat in step.
+/// A number from 0 (not earlier) to 255 (almost a fifth), drawn once per connection.
+pub type Jitter = u8;
+
+const GREATEST_JITTER: u32 = 5 * (Jitter::MAX as u32 + 1);
+
+/// A stalled write is looked at four times per write deadline: the peer's last acknowledgement
+/// is then known to a quarter of it.
+const LOOKS_PER_WRITE_DEADLINE: u32 = 4;
+
+/// When a connection was last seen alive, and what it is waiting for.
+#[derive(Debug)]
+pub struct Liveness {
+    opened_at: Instant,
+    /// The last received byte; `opened_at` before there is one.
+    heard_at: Instant,
+    /// Where silence is counted from: `heard_at`, or later, when the peer took the last byte of a stalled write.
+    quiet_since: Instant,
+    /// Bytes of ours that the peer does not take.
+    stall: Option<Stall>,
+    /// Since when the newest probe has been waiting for a sign of life.
+    awaiting_since: Option<Instant>,
+    /// Probes in a row without a sign of life.
+    missed: u32,
+    /// The jitter of the first probe; 0 once that was sent.
+    jitter: Jitter,
+}
+
+#[derive(Debug)]
+struct Stall {
+    progress_at: Instant,
+    looked_at: Instant,
+    acknowledged: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Due {
+    Lifetime,
+    Write,
+    Read,
+    Probe,
+    Miss,
+}
+
+impl Liveness {
+    /// A connection that opens now.
+    pub fn new(now: Instant, jitter: Jitter) -> Liveness {
+        Liveness {
+            opened_at: now,
+            heard_at: now,
+            quiet_since: now,
+            stall: None,
+            awaiting_since: None,
+            missed: 0,
+            jitter,
+        }
+    }
+
+    /// At least one byte arrived: whatever it says, the peer is alive.
+    pub fn received(&mut self, now: Instant) {
+        self.heard_at = now;
+        self.quiet_since = now;
+        self.awaiting_since = None;
+        self.missed = 0;
+    }
+
+    /// Bytes are left that the peer does not take. From here on the read deadline and the heartbeat
+    /// rest, as nothing is read either. `acknowledged`: as in [`Liveness::handle_timeout`].
+    pub fn blocked(&mut self, now: Instant, acknowledged: Option<u64>) {
+        self.stall.get_or_insert(Stall { progress_at: now, looked_at: now, acknowledged });
+    }
+
+    /// The peer took some of the bytes that waited for it.
+    pub fn advanced(&mut self, now: Instant) {
+        if let Some(stall) = &mut self.stall {
+            stall.progress_at = now;
+        }
+    }
+
+    /// Nothing waits for the peer any more: if it stalled, its silence is counted from now.
+    pub fn flushed(&mut self, now: Instant) {
+        if self.stall.take().is_some() {
+            self.quiet_since = now;
+            self.awaiting_since = self.awaiting_since.map(|_| now);
+        }
+    }
+
+    /// When to call [`Liveness::handle_timeout`]; `None`: nothing is being waited for.
+    pub fn next_timeout(&self, timing: &Timing, may_probe: bool) -> Option<Instant> {
+        self.next_due(timing, may_probe).map(|(at, _)| at)
+    }
+
+    /// Does what is due at `now`, at most one thing a call.
+    ///
+    /// `acknowledged`: how many bytes the peer's TCP has acknowledged since the connection began; `None` if unknown.
+    pub fn handle_timeout(
+        &mut self,
+        timing: &Timing,
+        may_probe: bool,
+        now: Instant,
+        acknowledged: Option<u64>,
+    ) -> Option<Action> {
+        let (at, due) = self.next_due(timing, may_probe)?;
+        if now < at {
+            return None;
+        }
+        match due {
+            Due::Lifetime => Some(Action::Finish(CloseReason::LifetimeOver)),
+            Due::Write => self.look_at_stall(timing, now, acknowledged),
+            Due::Read => Some(Action::Close(CloseReason::ReadTimeout)),
+            Due::Probe => Some(self.probe(now)),
+            Due::Miss => Some(self.miss(timing, now)),
+        }
+    }
+
+    /// The earliest thing due. Where several are due at one instant, the order here decides.
+    fn next_due(&self, timing: &Timing, may_probe: bool) -> Option<(Instant, Due)> {
+        let lifetime = timing.deadlines.lifetime;
+        let lifetime = lifetime.map(|lifetime| (self.opened_at + lifetime, Due::Lifetime));
+        let waiting = match &self.stall {
+            Some(stall) => [stall.due(timing), None],
+            None => [self.read_due(timing), self.heartbeat_due(timing, may_probe)],
+        };
+        let due = std::iter::once(lifetime).chain(waiting).flatten();
+        due.min_by_key(|(at, _)| *at) // the first of equals
+    }
+
+    fn read_due(&self, timing: &Timing) -> Option<(Instant, Due)> {
+        let read = timing.deadlines.read?;
+        Some((self.quiet_since + read, Due::Read))
+    }
+
+    fn heartbeat_due(&self, timing: &Timing, may_probe: bool) -> Option<(Instant, Due)> {
+        let heartbeat = timing.heartbeat.filter(|_| may_probe)?;
+        Some(match self.awaiting_since {
+            Some(since) => (since + heartbeat.timeout, Due::Miss),
+            None => {
+                let early = heartbeat.interval * u32::from(self.jitter) / GREATEST_JITTER;
+                (self.quiet_since + (heartbeat.interval - early), Due::Probe)
+            }
+        })
+    }
+
+    fn probe(&mut self, now: Instant) -> Action {
+        self.jitter = 0;
+        self.awaiting_since = Some(now);
+        Action::Probe
+    }
+
+    fn miss(&mut self, timing: &Timing, now: Instant) -> Action {
+        self.missed += 1;
+        match timing.heartbeat {
+            Some(heartbeat) if self.missed < heartbeat.max_missed => self.probe(now),
+            _ => Action::Close(CloseReason::HeartbeatTimeout),
+        }
+    }
+
+    fn look_at_stall(&mut self, timing: &Timing, now: Instant, acknowledged: Option<u64>) -> Option<Action> {
+        let write = timing.deadlines.write?;
+        let stall = self.stall.as_mut()?;
+        if acknowledged > stall.acknowledged {
+            stall.progress_at = now;
+            stall.acknowledged = acknowledged;
+        }
+        stall.looked_at = now;
+        let over = now >= stall.progress_at + write;
+        over.then_some(Action::Close(CloseReason::WriteTimeout))
+    }
+
+    /// When the connection was opened.
+    pub fn opened_at(&self) -> Instant {
+        self.opened_at
+    }
+
+    /// When the last byte was received; when the connection was opened, if there was none.
+    pub fn heard_at(&self) -> Instant {
+        self.heard_at
+    }
+
+    /// Probes in a row without a sign of life.
+    pub fn missed(&self) -> u32 {
+        self.missed
+    }
+}
+
+impl Stall {
+    fn due(&self, timing: &Timing) -> Option<(Instant, Due)> {
+        let write = timing.deadlines.write?;
+        let look = self.looked_at + write / LOOKS_PER_WRITE_DEADLINE;
+        Some((look.min(self.progress_at + write), Due::Write))
+    }
+}

@@ -1,0 +1,216 @@
+//! One connection's protocol, liveness and counters together: the only thing a connection task talks to.
+
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
+use super::close::{Close, CloseReason};
+use super::liveness::{Action, Jitter, Liveness, Timing};
+use super::probes::Probes;
+use super::protocol::line::ProbeLine;
+use super::protocol::{Decoder, HEADROOM, Protocol};
+
+/// The state of one connection.
+#[derive(Debug)]
+pub struct Session {
+    decoder: Decoder,
+    liveness: Liveness,
+    probes: Probes,
+    /// Set once, by the first orderly end of ours; whatever happens later, that is why the connection ended.
+    ending: Option<Ending>,
+    received_bytes: u64,
+    sent_bytes: u64,
+    /// Received, and no longer on its way back: read only to let the peer finish.
+    discarded_bytes: u64,
+    /// On its way back, not yet sent.
+    owed_bytes: usize,
+    /// What is left to send of a probe. Then nothing else waits: while anything does, nothing is read or probed.
+    probe_bytes: usize,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Ending {
+    reason: CloseReason,
+    until: Option<Instant>,
+}
+
+/// What to do now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Send these bytes.
+    Send(ProbeLine),
+    /// Send what is owed and FIN, let the peer finish, then close.
+    Finish,
+    /// Close at once.
+    Close(CloseReason),
+}
+
+/// What is known of a connection at its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Report {
+    /// From its opening to now.
+    pub lifetime: Duration,
+    /// Since the last received byte, or since the beginning where there was none.
+    pub idle: Duration,
+    /// All of them, answers to probes included.
+    pub received_bytes: u64,
+    /// All that the kernel took, probes included.
+    pub sent_bytes: u64,
+    /// Received and never sent back.
+    pub unechoed_bytes: u64,
+    /// `None` where the probes are not ours to count: the raw protocol's are the kernel's.
+    pub probes: Option<ProbeReport>,
+}
+
+/// The probes of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProbeReport {
+    /// Probes sent.
+    pub sent: u64,
+    /// Probes answered, each counted once.
+    pub answered: u64,
+    /// In a row, at the end.
+    pub missed: u32,
+    /// Of the newest probe that was answered.
+    pub round_trip: Option<Duration>,
+}
+
+/// How long a peer may take to finish once its connection is over for age.
+const LIFETIME_GRACE: Duration = Duration::from_secs(5);
+
+impl Session {
+    /// A connection that opens now.
+    pub fn new(protocol: Protocol, now: Instant, jitter: Jitter) -> Session {
+        Session {
+            decoder: Decoder::new(protocol),
+            liveness: Liveness::new(now, jitter),
+            probes: Probes::default(),
+            ending: None,
+            received_bytes: 0,
+            sent_bytes: 0,
+            discarded_bytes: 0,
+            owed_bytes: 0,
+            probe_bytes: 0,
+        }
+    }
+
+    /// Takes received bytes, at least one, which stand in `buffer` from [`HEADROOM`] to its end.
+    /// The returned part of `buffer` goes back to the peer.
+    pub fn receive(&mut self, now: Instant, buffer: &mut [u8]) -> Range<usize> {
+        self.received_bytes += (buffer.len() - HEADROOM) as u64;
+        self.liveness.received(now);
+        let probes = &mut self.probes;
+        let echo = self.decoder.decode(buffer, |number| probes.answer(number, now));
+        self.owed_bytes += echo.len();
+        echo
+    }
+
+    /// No more bytes will be echoed; the returned part of `buffer` is the last of them.
+    pub fn end_of_input(&mut self, buffer: &mut [u8]) -> Range<usize> {
+        let echo = self.decoder.finish(buffer);
+        self.owed_bytes += echo.len();
+        echo
+    }
+
+    /// Counts bytes that came after the end and do not go back.
+    pub fn discard(&mut self, now: Instant, bytes: usize) {
+        self.received_bytes += bytes as u64;
+        self.discarded_bytes += bytes as u64;
+        self.liveness.received(now);
+    }
+
+    /// Bytes were sent, in the order in which they were given out.
+    pub fn sent(&mut self, now: Instant, bytes: usize) {
+        let of_probe = bytes.min(self.probe_bytes);
+        self.probe_bytes -= of_probe;
+        self.owed_bytes = self.owed_bytes.saturating_sub(bytes - of_probe);
+        self.sent_bytes += bytes as u64;
+        self.liveness.advanced(now);
+        if self.is_flushed() {
+            self.liveness.flushed(now);
+        }
+    }
+
+    /// The peer does not take what is left to send. See [`Liveness::blocked`].
+    pub fn blocked(&mut self, now: Instant, acknowledged: Option<u64>) {
+        self.liveness.blocked(now, acknowledged);
+    }
+
+    /// Whether nothing is left to send. While this is false nothing may be read: that bounds the memory.
+    pub fn is_flushed(&self) -> bool {
+        self.owed_bytes == 0 && self.probe_bytes == 0
+    }
+
+    /// Begins an orderly end of ours, which lasts until `until` at most. The first one stands.
+    pub fn finish(&mut self, reason: CloseReason, until: Option<Instant>) {
+        self.ending.get_or_insert(Ending { reason, until });
+    }
+
+    /// When to call [`Session::handle_timeout`]; `None`: nothing is being waited for.
+    pub fn next_timeout(&self, timing: &Timing) -> Option<Instant> {
+        match &self.ending {
+            Some(ending) => ending.until,
+            None => self.liveness.next_timeout(timing, self.decoder.may_probe()),
+        }
+    }
+
+    /// Says what is due at `now`, if anything. `acknowledged`: see [`Liveness::handle_timeout`].
+    ///
+    /// Ask only after one more look at the socket: an answer may have arrived that was not read yet.
+    pub fn handle_timeout(
+        &mut self,
+        timing: &Timing,
+        now: Instant,
+        acknowledged: Option<u64>,
+    ) -> Option<Step> {
+        if let Some(ending) = &self.ending {
+            let over = ending.until.is_some_and(|until| until <= now);
+            return over.then_some(Step::Close(ending.reason));
+        }
+        let may_probe = self.decoder.may_probe();
+        let due = self.liveness.handle_timeout(timing, may_probe, now, acknowledged);
+        due.map(|action| match action {
+            Action::Probe => Step::Send(self.probe(now)),
+            Action::Close(reason) => Step::Close(reason),
+            Action::Finish(reason) => {
+                self.finish(reason, Some(now + LIFETIME_GRACE));
+                Step::Finish
+            }
+        })
+    }
+
+    fn probe(&mut self, now: Instant) -> ProbeLine {
+        let line = ProbeLine::new(self.probes.send(now));
+        self.probe_bytes = line.as_bytes().len();
+        line
+    }
+
+    /// The final word on why the connection ended, where `cause` is what ended it just now: the first cause wins.
+    pub fn conclude(&self, cause: Close) -> Close {
+        match self.ending {
+            Some(ending) if cause.reason != CloseReason::InternalError => ending.reason.into(),
+            _ => cause,
+        }
+    }
+
+    /// The connection's figures.
+    pub fn report(&self, now: Instant) -> Report {
+        let held = self.decoder.held_bytes() as u64;
+        Report {
+            lifetime: now.saturating_duration_since(self.liveness.opened_at()),
+            idle: now.saturating_duration_since(self.liveness.heard_at()),
+            received_bytes: self.received_bytes,
+            sent_bytes: self.sent_bytes,
+            unechoed_bytes: self.discarded_bytes + self.owed_bytes as u64 + held,
+            probes: self.decoder.probes_peer().then(|| self.probe_report()),
+        }
+    }
+
+    fn probe_report(&self) -> ProbeReport {
+        ProbeReport {
+            sent: self.probes.sent(),
+            answered: self.probes.answered(),
+            missed: self.liveness.missed(),
+            round_trip: self.probes.round_trip(),
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! pulse-echo: a TCP echo and heartbeat server that says why each connection ended.
+//!
+//! `docs/architecture.md` is the map. In short: `main` -> `commands` -> `config`, `net` -> `ops` -> `core`.
+
+// What a peer, a file or the environment controls must not bring us down.
+#![warn(clippy::unwrap_used, clippy::expect_used)]
+
+pub mod core;
