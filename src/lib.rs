@@ -6,3 +6,4 @@
 #![warn(clippy::unwrap_used, clippy::expect_used)]
 
 pub mod core;
+pub mod ops;

@@ -1,0 +1,296 @@
+//! Log records: the only place that emits them, and the home of their field names.
+//!
+//! What is not known is absent: `None` leaves a field out.
+
+use std::fmt::{self, Display};
+use std::io;
+use std::net::SocketAddr;
+use std::panic::PanicHookInfo;
+use std::sync::Arc;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use tracing::field::{DisplayValue, debug as quoted, display};
+use tracing::{debug, error, info, warn};
+
+use super::log_queue;
+use crate::core::close::{Close, CloseReason, Severity};
+use crate::core::protocol::Protocol;
+use crate::core::session::Report;
+
+/// Which connection a record is about.
+#[derive(Debug)]
+pub struct Identity {
+    /// Unique in the process: 1, 2, …
+    pub conn: u64,
+    /// The name of the listener that accepted it.
+    pub listener: Arc<str>,
+    /// The far end.
+    pub peer: SocketAddr,
+    /// The near end; `None` if the system would not tell.
+    pub local: Option<SocketAddr>,
+}
+
+/// A connection refused before service.
+#[derive(Debug)]
+pub struct Refusal<'a> {
+    /// Why.
+    pub reason: RefuseReason,
+    /// The name of the listener that refused it.
+    pub listener: &'a str,
+    /// The far end.
+    pub peer: SocketAddr,
+    /// Refusals since the last record of one, this one included.
+    pub count: u64,
+    /// The limit.
+    pub max_connections: usize,
+}
+
+/// Why a connection was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefuseReason {
+    /// `server.max_connections` are open.
+    ConnectionLimit,
+}
+
+impl RefuseReason {
+    /// The fixed name in logs.
+    pub const fn name(self) -> &'static str {
+        match self {
+            RefuseReason::ConnectionLimit => "connection_limit",
+        }
+    }
+}
+
+/// What happened since the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Totals {
+    /// Connections taken into service.
+    pub accepted: u64,
+    /// Connections refused before service; not among the accepted.
+    pub refused: u64,
+    /// Closes, indexed as [`CloseReason::ALL`].
+    pub by_reason: [u64; CloseReason::ALL.len()],
+}
+
+impl Totals {
+    /// Connections that ended, for whatever reason.
+    pub fn closed(&self) -> u64 {
+        self.by_reason.iter().sum()
+    }
+
+    /// Connections still served.
+    pub fn open(&self) -> u64 {
+        self.accepted - self.closed()
+    }
+
+    /// `None`: never seen.
+    fn seen(&self, reason: CloseReason) -> Option<u64> {
+        self.by_reason.get(reason as usize).copied().filter(|count| *count > 0)
+    }
+}
+
+/// The daemon has a valid configuration and begins to bind.
+pub fn starting(configuration: &str, workers: usize, max_connections: usize) {
+    info!(
+        event = display("starting"),
+        version = display(env!("CARGO_PKG_VERSION")),
+        configuration = quoted(configuration),
+        workers,
+        max_connections,
+        "pulse-echo starts with {configuration}"
+    );
+}
+
+/// `server.max_connections` cannot be had.
+pub fn connections_clamped(wanted: usize, possible: usize) {
+    warn!(
+        event = display("connections_clamped"),
+        wanted,
+        max_connections = possible,
+        "server.max_connections is more than the descriptor limit allows; serving {possible} at most"
+    );
+}
+
+/// A listener takes connections.
+pub fn listening(listener: &str, protocol: Protocol, address: SocketAddr) {
+    info!(
+        event = display("listening"),
+        listener = display(listener),
+        protocol = display(protocol.name()),
+        address = display(address),
+        "listening on {address}"
+    );
+}
+
+/// A connection was accepted.
+pub fn open(identity: &Identity) {
+    debug!(
+        event = display("open"),
+        listener = display(&identity.listener),
+        peer = display(identity.peer),
+        local = identity.local.map(display),
+        conn = identity.conn,
+        "accepted a connection from {}",
+        identity.peer
+    );
+}
+
+/// A connection ended. Once per accepted connection.
+///
+/// `report` is absent where the connection failed before its service began.
+pub fn close(identity: &Identity, close: Close, report: Option<&Report>) {
+    let reason = close.reason;
+    let errno = close.failure.map(|failure| display(ErrnoName(failure.errno)));
+    let probes = report.and_then(|report| report.probes);
+    let op = close.failure.and_then(|failure| failure.operation);
+    macro_rules! record {
+        ($level:ident) => {
+            $level!(
+                event = display("close"),
+                reason = display(reason.name()),
+                listener = display(&identity.listener),
+                peer = display(identity.peer),
+                local = identity.local.map(display),
+                conn = identity.conn,
+                lifetime_ms = report.map(|report| milliseconds(report.lifetime)),
+                idle_ms = report.map(|report| milliseconds(report.idle)),
+                rx_bytes = report.map(|report| report.received_bytes),
+                tx_bytes = report.map(|report| report.sent_bytes),
+                unechoed_bytes = report.map(|report| report.unechoed_bytes),
+                probes_sent = probes.map(|probes| probes.sent),
+                probes_answered = probes.map(|probes| probes.answered),
+                probes_missed = probes.map(|probes| probes.missed),
+                rtt_us = probes.and_then(|probes| probes.round_trip).map(microseconds),
+                errno,
+                op = op.map(|op| display(op.name())),
+                "{}",
+                reason.sentence()
+            )
+        };
+    }
+    match reason.severity() {
+        Severity::Orderly => record!(info),
+        Severity::Lost => record!(warn),
+        Severity::Bug => record!(error),
+    }
+}
+
+/// Connections were refused.
+pub fn refuse(refusal: &Refusal<'_>) {
+    warn!(
+        event = display("refuse"),
+        reason = display(refusal.reason.name()),
+        listener = display(refusal.listener),
+        peer = display(refusal.peer),
+        count = refusal.count,
+        max_connections = refusal.max_connections,
+        "refused a connection: as many as allowed are open"
+    );
+}
+
+/// Accepting fails and pauses. Once per episode.
+pub fn accept_error(listener: &str, cause: &io::Error) {
+    warn!(
+        event = display("accept_error"),
+        listener = display(listener),
+        errno = errno_name(cause),
+        "cannot accept connections for now ({cause}); trying again, those connected are served on"
+    );
+}
+
+/// The end of what [`accept_error`] began.
+pub fn accept_resumed(listener: &str, attempts: u64, paused: Duration) {
+    info!(
+        event = display("accept_resumed"),
+        listener = display(listener),
+        attempts,
+        paused_ms = milliseconds(paused),
+        "accepting connections again"
+    );
+}
+
+/// The old configuration stays.
+pub fn reload_failed(why: &str) {
+    warn!(event = display("reload_failed"), "{why}");
+}
+
+/// A stop began.
+pub fn drain(open: u64, grace: Duration) {
+    info!(
+        event = display("drain"),
+        open,
+        grace_ms = milliseconds(grace),
+        "stopping: no new connections; those open may finish"
+    );
+}
+
+/// The figures since the start.
+pub fn summary(totals: &Totals) {
+    let seen = |reason| totals.seen(reason);
+    info!(
+        event = display("summary"),
+        open = totals.open(),
+        accepted = totals.accepted,
+        refused = totals.refused,
+        closed = totals.closed(),
+        peer_closed = seen(CloseReason::PeerClosed),
+        peer_reset = seen(CloseReason::PeerReset),
+        broken_pipe = seen(CloseReason::BrokenPipe),
+        read_timeout = seen(CloseReason::ReadTimeout),
+        write_timeout = seen(CloseReason::WriteTimeout),
+        heartbeat_timeout = seen(CloseReason::HeartbeatTimeout),
+        lifetime_over = seen(CloseReason::LifetimeOver),
+        network_timeout = seen(CloseReason::NetworkTimeout),
+        network_unreachable = seen(CloseReason::NetworkUnreachable),
+        server_shutdown = seen(CloseReason::ServerShutdown),
+        io_error = seen(CloseReason::IoError),
+        internal_error = seen(CloseReason::InternalError),
+        log_lost = log_queue::lost(),
+        "connections since the start"
+    );
+}
+
+/// The last record of a clean stop.
+pub fn stopped(totals: &Totals) {
+    info!(event = display("stopped"), accepted = totals.accepted, closed = totals.closed(), "stopped");
+}
+
+/// The daemon cannot go on.
+pub fn fatal(cause: &anyhow::Error) {
+    error!(event = display("fatal"), "{cause:#}");
+}
+
+/// A bug; where it hit one connection, that one's `close` record follows.
+pub fn panicked(panic: &PanicHookInfo<'_>) {
+    error!(
+        event = display("panic"),
+        location = panic.location().map(display),
+        cause = panic.payload_as_str().map(quoted),
+        "a bug in pulse-echo: please report it"
+    );
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn microseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+fn errno_name(error: &io::Error) -> Option<DisplayValue<ErrnoName>> {
+    error.raw_os_error().map(|errno| display(ErrnoName(errno)))
+}
+
+/// An error number by its name, as in errno(3).
+struct ErrnoName(i32);
+
+impl Display for ErrnoName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match Errno::from_raw(self.0) {
+            Errno::UnknownErrno => write!(formatter, "{}", self.0),
+            known => write!(formatter, "{known:?}"),
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! Log formats, and where the records go: standard error.
+
+use std::io::{self, IsTerminal, Write};
+use std::os::unix::fs::MetadataExt;
+use std::time::Duration;
+
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::fmt::{MakeWriter, SubscriberBuilder};
+
+use super::events;
+use super::log_queue::LogQueue;
+
+/// How records are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    /// `journald` under systemd, else `text`.
+    Auto,
+    /// One line per record, `key=value`.
+    Text,
+    /// One flat JSON object per line.
+    Json,
+    /// For systemd's journal.
+    Journald,
+}
+
+/// The least important records that are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogLevel {
+    /// Bugs, and what ends the daemon.
+    Error,
+    /// Connections lost, and what the operator should look at.
+    Warn,
+    /// Orderly ends, and what the daemon itself does.
+    Info,
+    /// New connections.
+    Debug,
+    /// The most there is.
+    Trace,
+}
+
+impl LogFormat {
+    /// All formats.
+    pub const ALL: [LogFormat; 4] = [LogFormat::Auto, LogFormat::Text, LogFormat::Json, LogFormat::Journald];
+
+    /// The fixed name in configuration.
+    pub const fn name(self) -> &'static str {
+        match self {
+            LogFormat::Auto => "auto",
+            LogFormat::Text => "text",
+            LogFormat::Json => "json",
+            LogFormat::Journald => "journald",
+        }
+    }
+
+    fn decided(self) -> LogFormat {
+        match self {
+            LogFormat::Auto if stderr_is_the_journal() => LogFormat::Journald,
+            LogFormat::Auto => LogFormat::Text,
+            decided => decided,
+        }
+    }
+}
+
+impl LogLevel {
+    /// All levels, the most important first.
+    pub const ALL: [LogLevel; 5] =
+        [LogLevel::Error, LogLevel::Warn, LogLevel::Info, LogLevel::Debug, LogLevel::Trace];
+
+    /// The fixed name in configuration.
+    pub const fn name(self) -> &'static str {
+        match self {
+            LogLevel::Error => "error",
+            LogLevel::Warn => "warn",
+            LogLevel::Info => "info",
+            LogLevel::Debug => "debug",
+            LogLevel::Trace => "trace",
+        }
+    }
+
+    fn filter(self) -> LevelFilter {
+        match self {
+            LogLevel::Error => LevelFilter::ERROR,
+            LogLevel::Warn => LevelFilter::WARN,
+            LogLevel::Info => LevelFilter::INFO,
+            LogLevel::Debug => LevelFilter::DEBUG,
+            LogLevel::Trace => LevelFilter::TRACE,
+        }
+    }
+}
+
+/// How long the end of the process waits for the last records to be written.
+const LAST_RECORDS_PATIENCE: Duration = Duration::from_secs(2);
+
+/// The running log.
+#[derive(Debug)]
+pub struct Logging {
+    queue: LogQueue,
+}
+
+impl Logging {
+    /// Starts logging, for the whole process; panics become records too.
+    ///
+    /// # Errors
+    /// No thread could be started, or the process logs already.
+    pub fn start(format: LogFormat, level: LogLevel) -> anyhow::Result<Logging> {
+        let queue = LogQueue::start(io::stderr())?;
+        let builder = tracing_subscriber::fmt()
+            .with_max_level(level.filter())
+            .with_target(false)
+            .log_internal_errors(false)
+            .with_writer(queue.clone());
+        install(builder, format.decided())?;
+        std::panic::set_hook(Box::new(events::panicked));
+        Ok(Logging { queue })
+    }
+
+    /// Writes what waits to be written.
+    pub fn finish(self) {
+        self.queue.finish(LAST_RECORDS_PATIENCE);
+    }
+}
+
+type Builder = SubscriberBuilder<
+    tracing_subscriber::fmt::format::DefaultFields,
+    tracing_subscriber::fmt::format::Format,
+    LevelFilter,
+    LogQueue,
+>;
+
+fn install(builder: Builder, format: LogFormat) -> anyhow::Result<()> {
+    match format {
+        LogFormat::Json => {
+            let json = builder.json().flatten_event(true);
+            let json = json.with_current_span(false).with_span_list(false);
+            tracing::subscriber::set_global_default(json.finish())?;
+        }
+        LogFormat::Journald => {
+            let plain = builder.with_ansi(false).without_time();
+            tracing::subscriber::set_global_default(plain.finish())?;
+        }
+        LogFormat::Text | LogFormat::Auto => {
+            let text = builder.with_ansi(colour_wanted());
+            tracing::subscriber::set_global_default(text.finish())?;
+        }
+    }
+    Ok(())
+}
+
+/// Colour is for people: only on a terminal, and not where <https://no-color.org> asks for none.
+fn colour_wanted() -> bool {
+    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    io::stderr().is_terminal() && !refused
+}
+
+/// `JOURNAL_STREAM` names the device and inode of the journal's stream, see systemd.exec(5). The variable alone
+/// proves nothing: a shell inside a service hands it on to children whose output goes elsewhere.
+fn stderr_is_the_journal() -> bool {
+    let Ok(stream) = std::env::var("JOURNAL_STREAM") else {
+        return false;
+    };
+    std::fs::metadata("/proc/self/fd/2")
+        .is_ok_and(|stderr| stream == format!("{}:{}", stderr.dev(), stderr.ino()))
+}
+
+impl<'a> MakeWriter<'a> for LogQueue {
+    type Writer = RecordWriter<'a>;
+
+    fn make_writer(&'a self) -> RecordWriter<'a> {
+        RecordWriter(self)
+    }
+}
+
+/// tracing-subscriber writes each record in one call.
+#[derive(Debug)]
+pub struct RecordWriter<'a>(&'a LogQueue);
+
+impl Write for RecordWriter<'_> {
+    fn write(&mut self, record: &[u8]) -> io::Result<usize> {
+        self.0.push(record);
+        Ok(record.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
