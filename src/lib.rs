@@ -5,5 +5,6 @@
 // What a peer, a file or the environment controls must not bring us down.
 #![warn(clippy::unwrap_used, clippy::expect_used)]
 
+pub mod config;
 pub mod core;
 pub mod ops;

@@ -1,0 +1,282 @@
+//! What a configuration file may say, and what is said about one that is wrong.
+
+#![allow(clippy::expect_used, reason = "a test fails by it")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use proptest::prelude::*;
+use pulse_echo::config::{Config, Count, DEFAULT_FILE, Place};
+use pulse_echo::core::liveness::{Deadlines, Heartbeat};
+use pulse_echo::core::protocol::Protocol;
+use pulse_echo::ops::logging::{LogFormat, LogLevel};
+
+const GOOD_LISTENER: &str = r#"
+[[listener]]
+name = "good"
+address = "127.0.0.1:7007"
+protocol = "line"
+"#;
+
+/// What is printed for `text`, which must be wrong.
+fn refusal(text: &str) -> String {
+    match Config::parse(text, "FILE") {
+        Ok(config) => panic!("accepted:\n{text}\nas:\n{config}"),
+        Err(problems) => problems.to_string(),
+    }
+}
+
+#[test]
+fn every_wrong_file_is_told_exactly_what_is_wrong() {
+    let cases = include_str!("config/refused.txt").split("\n==").skip(1);
+    let mut checked = 0;
+    for case in cases {
+        let (_title, lines) = case.split_once('\n').expect("a title line");
+        let (said, file): (Vec<&str>, Vec<&str>) = lines.lines().partition(|line| line.starts_with('>'));
+        let mut file = file.join("\n");
+        if !file.contains("listener") {
+            file.push_str(GOOD_LISTENER);
+        }
+        let expected: Vec<&str> = said.iter().map(|line| &line[2..]).collect();
+        let printed = refusal(&file).replace("FILE:", "");
+        let problems: Vec<&str> = printed.lines().collect();
+        let (_count, problems) = problems.split_last().expect("a count line");
+        assert_eq!(problems, expected, "for:\n{file}");
+        checked += 1;
+    }
+    assert!(checked > 60, "only {checked} cases were read");
+}
+
+#[test]
+fn the_printout_names_the_file_with_each_place_and_ends_with_the_count() {
+    assert_eq!(
+        refusal(&format!("[deadlines]\nread = 60\nwrtie = \"5s\"\n{GOOD_LISTENER}")),
+        r#"FILE:2:8: deadlines.read: given 60, allowed: "1ms" to "365d", or "off"
+    a duration is a string with a unit: did you mean "60s"?
+FILE:3:1: deadlines.wrtie: unknown key, allowed: read, write or lifetime
+    did you mean "write"?
+2 problems in FILE"#
+    );
+}
+
+#[test]
+fn problems_can_be_taken_apart() {
+    let text = format!("[log]\nlevel = \"loud\"\n{GOOD_LISTENER}");
+    let problems = Config::parse(&text, "FILE").expect_err("loud is no level");
+    let problem = problems.iter().next().expect("never empty");
+    assert_eq!(problems.file(), "FILE");
+    assert_eq!(problem.place, Some(Place { line: 2, column: 9 }));
+    assert_eq!(problem.key, "log.level");
+}
+
+#[test]
+fn the_built_in_default_is_the_default_file() {
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/pulse-echo.toml");
+    let loaded = Config::load(&shipped).expect("the default file is right");
+    assert_eq!(loaded, Config::built_in());
+    assert!(loaded.listeners.iter().all(|listener| listener.address.ip().is_loopback()));
+}
+
+#[test]
+fn what_a_file_leaves_out_is_as_in_the_default_file() {
+    let from_listeners = DEFAULT_FILE.find("\n[[listener]]\n").expect("the file has listeners");
+    let config = Config::parse(&DEFAULT_FILE[from_listeners..], "FILE").expect("nothing is wrong");
+    assert_eq!(config, Config::built_in());
+}
+
+#[test]
+fn the_examples_in_the_default_file_work() {
+    let text = DEFAULT_FILE.replace("# deadlines.", "deadlines.").replace("# heartbeat.", "heartbeat.");
+    let config = Config::parse(&text, "FILE").expect("the examples are right");
+    assert_eq!(config.listeners[0].deadlines.read, Some(Duration::from_secs(300)));
+    assert_eq!(config.listeners[0].heartbeat, None);
+    assert_eq!(config.listeners[1], Config::built_in().listeners[1]);
+}
+
+#[test]
+fn every_setting_arrives_where_it_belongs() {
+    let config = Config::parse(include_str!("config/everything.toml"), "FILE").expect("it is right");
+    assert_eq!(config.server.workers, Count::Exactly(4));
+    assert_eq!(config.server.max_connections, Count::Exactly(50_000));
+    assert_eq!(config.server.shutdown_grace, Duration::ZERO);
+    assert_eq!(config.log.format, LogFormat::Json);
+    assert_eq!(config.log.level, LogLevel::Debug);
+    assert_eq!(config.log.summary_interval, None);
+    let [own, inherited] = config.listeners.as_slice() else { panic!("two listeners") };
+
+    assert_eq!(own.name, "own.values_1");
+    assert_eq!(own.address, "[::1]:0".parse().expect("an address"));
+    assert_eq!(own.protocol, Protocol::Raw);
+    let (read, write, lifetime) = (None, Some(Duration::from_millis(1500)), None);
+    assert_eq!(own.deadlines, Deadlines { read, write, lifetime });
+    let (interval, timeout) = (Duration::from_secs(32_767), Duration::from_secs(7));
+    assert_eq!(own.heartbeat, Some(Heartbeat { interval, timeout, max_missed: 127 }));
+
+    let (read, write) = (Some(Duration::from_secs(90)), None);
+    let lifetime = Some(Duration::from_secs(7 * 24 * 60 * 60));
+    assert_eq!(inherited.deadlines, Deadlines { read, write, lifetime });
+    let (interval, timeout) = (Duration::from_millis(250), Duration::from_secs(7));
+    assert_eq!(inherited.heartbeat, Some(Heartbeat { interval, timeout, max_missed: 2 }));
+}
+
+#[test]
+fn the_effective_settings_parse_to_the_same_again() {
+    for text in [DEFAULT_FILE, include_str!("config/everything.toml")] {
+        let config = Config::parse(text, "FILE").expect("it is right");
+        let printed = config.to_string();
+        assert_eq!(Config::parse(&printed, "printed"), Ok(config), "{printed}");
+    }
+}
+
+#[test]
+fn what_looks_odd_but_is_allowed_is_accepted() {
+    let table = [
+        ("exactly the time the heartbeat needs", "[deadlines]\nread = \"30s\""),
+        (
+            "a short read deadline without a heartbeat",
+            "[deadlines]\nread = \"1ms\"\n[heartbeat]\ninterval = \"off\"",
+        ),
+        (
+            "a slow heartbeat without a read deadline",
+            "[deadlines]\nread = \"off\"\n[heartbeat]\ninterval = \"9h\"",
+        ),
+        (
+            "nothing that ends a silent connection",
+            "[deadlines]\nread = \"off\"\nwrite = \"off\"\n[heartbeat]\ninterval = \"off\"",
+        ),
+        ("a lifetime shorter than all else", "[deadlines]\nlifetime = \"1s\""),
+        ("a section without keys", "[server]\n[log]\n[heartbeat]"),
+        (
+            "other ways to write TOML",
+            "server = { workers = 0x10 }\nlog.level = 'warn'\n\"heartbeat\".\"max_missed\" = 0b11",
+        ),
+        ("a byte order mark", "\u{feff}[server]"),
+        ("line ends of another system", "[server]\r\nworkers = 4\r\n"),
+    ];
+    for (what, text) in table {
+        let parsed = Config::parse(&format!("{text}\n{GOOD_LISTENER}"), "FILE");
+        assert!(parsed.is_ok(), "{what}: {}", parsed.expect_err("checked"));
+    }
+}
+
+#[test]
+fn a_wrong_default_that_nobody_inherits_harms_nobody() {
+    let text = format!("[deadlines]\nread = \"10s\"\n{GOOD_LISTENER}deadlines.read = \"60s\"\n");
+    assert!(Config::parse(&text, "FILE").is_ok());
+}
+
+#[test]
+fn many_listeners_may_share_port_0() {
+    let listener =
+        |name| format!("[[listener]]\nname = \"{name}\"\naddress = \"127.0.0.1:0\"\nprotocol = \"raw\"\n");
+    let config = Config::parse(&(listener("a") + &listener("b")), "FILE").expect("it is right");
+    assert_eq!(config.listeners.len(), 2);
+}
+
+mod files {
+    use super::*;
+
+    /// A file of its own for each test, gone afterwards.
+    struct Scratch(PathBuf);
+
+    impl Scratch {
+        fn holding(name: &str, bytes: &[u8]) -> Scratch {
+            let path = std::env::temp_dir().join(format!("pulse-echo-{}-{name}", std::process::id()));
+            fs::write(&path, bytes).expect("a file in the temporary directory");
+            Scratch(path)
+        }
+
+        fn refusal(&self) -> String {
+            Config::load(&self.0).expect_err("the file is wrong").to_string()
+        }
+    }
+
+    impl Drop for Scratch {
+        fn drop(&mut self) {
+            fs::remove_file(&self.0).expect("the file is still there");
+        }
+    }
+
+    #[test]
+    fn a_missing_file_is_told_how_to_start() {
+        let refusal = Config::load(Path::new("no such file")).expect_err("it is missing").to_string();
+        assert!(refusal.starts_with("no such file: cannot be read: "), "{refusal}");
+        assert!(refusal.contains("`pulse-echo default-config`"), "{refusal}");
+    }
+
+    #[test]
+    fn a_directory_is_no_file() {
+        let refusal = Config::load(&std::env::temp_dir()).expect_err("a directory").to_string();
+        assert!(refusal.contains("give the file in it"), "{refusal}");
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_told_where_they_are() {
+        let file = Scratch::holding("latin1", b"[log]\n# gr\xfcn\n");
+        assert!(file.refusal().contains(":2:5: given bytes that are not UTF-8"), "{}", file.refusal());
+    }
+
+    #[test]
+    fn utf_16_is_recognized() {
+        let file = Scratch::holding("utf16", b"\xff\xfe[\0l\0o\0g\0]\0");
+        assert!(file.refusal().contains("save it as UTF-8"), "{}", file.refusal());
+    }
+
+    #[test]
+    fn a_huge_file_is_refused_unread() {
+        let file = Scratch::holding("huge", &vec![b'#'; 1024 * 1024 + 1]);
+        assert!(file.refusal().contains("allowed: up to 1 MiB"), "{}", file.refusal());
+        let blanks = " ".repeat(1024 * 1024 - DEFAULT_FILE.len());
+        let file = Scratch::holding("large", (DEFAULT_FILE.to_owned() + &blanks).as_bytes());
+        assert_eq!(Config::load(&file.0), Ok(Config::built_in()));
+    }
+}
+
+mod hostile {
+    use super::*;
+
+    #[test]
+    fn deep_and_long_texts_are_refused_without_harm() {
+        let dotted = "a.".repeat(79) + "a";
+        let texts = [
+            "[".repeat(100_000),
+            "\n[".repeat(100_000),
+            format!("a = {}", "[".repeat(100_000)),
+            "a = {".repeat(100_000),
+            format!("{} = 1", "a.".repeat(500_000)),
+            format!("[{}]", "a.".repeat(500_000)),
+            format!("[{dotted}]\n{dotted} = {}1", format!("{{ {dotted} = ").repeat(20)),
+            format!("{} = 1", "k".repeat(1_000_000)),
+            format!("[deadlines]\nread = \"{}\"", "9".repeat(1_000_000)),
+            format!("[server]\nworkers = {}", "9".repeat(1_000_000)),
+            (0..20_000).map(|number| format!("key_{number} = 1\n")).collect(),
+        ];
+        for text in texts {
+            let refusal = refusal(&text);
+            let longest = refusal.lines().map(str::len).max();
+            assert!(longest < Some(500), "{longest:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(text in any::<String>()) {
+            let _ = Config::parse(&text, "FILE").map_err(|problems| problems.to_string());
+        }
+
+        #[test]
+        fn a_damaged_file_is_read_or_refused(
+            at in 0..DEFAULT_FILE.len(),
+            cut in 0..40_usize,
+            patch in "[\\[\\]{}\"'=.#,a-z0-9\n\r ]{0,4}",
+        ) {
+            let resume = (at + cut).min(DEFAULT_FILE.len());
+            let text = [&DEFAULT_FILE[..at], &patch, &DEFAULT_FILE[resume..]].concat();
+            match Config::parse(&text, "FILE") {
+                Ok(config) => prop_assert_eq!(Config::parse(&config.to_string(), "printed"), Ok(config)),
+                Err(problems) => prop_assert!(problems.iter().count() > 0),
+            }
+        }
+    }
+}
