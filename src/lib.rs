@@ -1,10 +1,14 @@
 //! pulse-echo: a TCP echo and heartbeat server that says why each connection ended.
 //!
-//! `docs/architecture.md` is the map. In short: `main` -> `commands` -> `config`, `net` -> `ops` -> `core`.
+//! `docs/architecture.md` is the map. In short: `main` -> [`commands`] -> [`config`], [`net`] -> [`ops`] -> [`core`].
 
 // What a peer, a file or the environment controls must not bring us down.
 #![warn(clippy::unwrap_used, clippy::expect_used)]
 
+pub mod cli;
+pub mod commands;
 pub mod config;
 pub mod core;
+pub mod exit_status;
+pub mod net;
 pub mod ops;

@@ -1,0 +1,49 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::ops::logging::{LogFormat, LogLevel};
+
+/// A TCP echo and heartbeat server that says why each connection ended.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    /// What to do.
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the server
+    Serve(Serve),
+    /// Validate the configuration and print the effective settings
+    Check(Check),
+    /// Print the annotated default configuration file
+    DefaultConfig,
+}
+
+/// What `serve` is told.
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// Configuration file; without it, the built-in default serves on loopback only
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Overrides log.format
+    #[arg(long, value_name = "FORMAT")]
+    pub log_format: Option<LogFormat>,
+    /// Overrides log.level
+    #[arg(long, value_name = "LEVEL")]
+    pub log_level: Option<LogLevel>,
+}
+
+/// What `check` is told.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Configuration file; without it, the built-in default is checked
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}

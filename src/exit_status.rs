@@ -1,0 +1,39 @@
+//! How the process ends, as sysexits.h names it.
+
+use std::process::ExitCode;
+
+use crate::config::Problems;
+use crate::net::listener::BindError;
+
+/// The exit statuses of pulse-echo. Wrong usage, 2, is clap's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum ExitStatus {
+    /// A clean stop.
+    Success = 0,
+    /// A failure while running.
+    Failure = 1,
+    /// An address could not be bound (`EX_UNAVAILABLE`).
+    Unavailable = 69,
+    /// Bad configuration (`EX_CONFIG`).
+    Config = 78,
+}
+
+impl ExitStatus {
+    /// The status that tells of an error.
+    pub fn of(error: &anyhow::Error) -> ExitStatus {
+        if error.is::<Problems>() {
+            ExitStatus::Config
+        } else if error.is::<BindError>() {
+            ExitStatus::Unavailable
+        } else {
+            ExitStatus::Failure
+        }
+    }
+}
+
+impl From<ExitStatus> for ExitCode {
+    fn from(status: ExitStatus) -> ExitCode {
+        ExitCode::from(status as u8)
+    }
+}

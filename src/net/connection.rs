@@ -1,0 +1,389 @@
+//! One connection's task: the read loop. It owns the socket, the one timer, and its turn of the scratch buffer.
+//!
+//! A turn is one call of `Connection::turn`. It looks at things in a fixed order, which decides when several are
+//! true at one instant: orders to stop, bytes to write, bytes to read, the clock.
+
+use std::future::poll_fn;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use tokio::time::Sleep;
+
+use super::clock;
+use super::event_loop::{EventLoop, Phase, READ_BYTES};
+use super::failure;
+use super::options::ListenerOptions;
+use super::transport::{Transport, poll_read};
+use crate::core::close::{Close, CloseReason, Operation};
+use crate::core::liveness::Jitter;
+use crate::core::protocol::HEADROOM;
+use crate::core::session::{Report, Session, Step};
+
+/// Reads a connection may do before others get their turn.
+const READS_PER_TURN: usize = 8;
+
+/// How much a stopping connection still takes from its receive queue: what that holds at most
+/// by the kernel's defaults (tcp(7): `tcp_rmem`), so that a peer that never pauses cannot hold up the FIN.
+const LAST_READS: usize = 8 * 1024 * 1024 / READ_BYTES;
+
+/// A timer that waits for nothing still needs a date.
+const FAR_AWAY: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// How a connection ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ended {
+    /// Why.
+    pub close: Close,
+    /// Its figures.
+    pub report: Report,
+}
+
+/// One connection, until it ends.
+#[derive(Debug)]
+pub struct Connection<T> {
+    transport: T,
+    listener: Arc<ListenerOptions>,
+    event_loop: Rc<EventLoop>,
+    seat: usize,
+    session: Session,
+    stage: Stage,
+    unsent: Unsent,
+}
+
+/// How far a connection is on its way to its end. It only ever moves down this list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// Everything received goes back.
+    Echoing,
+    /// We are ending it: what had arrived by then still goes back, in so many reads at most.
+    LastWords(usize),
+    /// All is said: our FIN comes next.
+    Farewell,
+    /// Our FIN is out; the peer may finish. Closing with unread input would reset the connection and
+    /// could destroy the last bytes on their way.
+    Lingering,
+    /// The peer sent FIN: once everything went back it is over.
+    PeerFinished,
+}
+
+/// Bytes on their way to a peer that does not take them. Without any it owns no memory.
+#[derive(Debug, Default)]
+struct Unsent {
+    bytes: Box<[u8]>,
+    start: usize,
+}
+
+/// Done, not yet possible, or (`Err`) the end of the connection.
+type Progress = Poll<Result<(), Close>>;
+
+impl<T: Transport> Connection<T> {
+    /// A connection that opens now. It does nothing until it is [run](Connection::run).
+    pub fn new(
+        transport: T,
+        listener: Arc<ListenerOptions>,
+        event_loop: Rc<EventLoop>,
+        jitter: Jitter,
+    ) -> Connection<T> {
+        let session = Session::new(listener.protocol, clock::now(), jitter);
+        let seat = event_loop.take_seat();
+        Connection {
+            transport,
+            listener,
+            event_loop,
+            seat,
+            session,
+            stage: Stage::Echoing,
+            unsent: Unsent::default(),
+        }
+    }
+
+    /// Serves the connection to its end, a panic included. What is left to do then is to drop it.
+    pub async fn run(&mut self) -> Ended {
+        let wake_at = self.next_timeout().unwrap_or_else(|| clock::now() + FAR_AWAY);
+        let mut timer = pin!(tokio::time::sleep_until(wake_at.into()));
+        self.event_loop.wake_at_seat(self.seat).await;
+        let close = poll_fn(|cx| {
+            let turn = AssertUnwindSafe(|| self.turn(cx, timer.as_mut()));
+            catch_unwind(turn).unwrap_or(Poll::Ready(CloseReason::InternalError.into()))
+        });
+        let close = close.await;
+        let close = self.session.conclude(close);
+        if close.reason == CloseReason::WriteTimeout {
+            self.transport.abort_on_close();
+        }
+        let report = self.session.report(clock::now());
+        Ended { close, report }
+    }
+
+    fn turn(&mut self, cx: &mut Context<'_>, mut timer: Pin<&mut Sleep>) -> Poll<Close> {
+        let event_loop = Rc::clone(&self.event_loop);
+        let mut scratch = event_loop.scratch();
+        if let Err(close) = self.take_orders() {
+            return Poll::Ready(close);
+        }
+        loop {
+            if let Poll::Ready(close) = self.exchange(cx, &mut scratch) {
+                return Poll::Ready(close);
+            }
+            if let Err(close) = ready!(self.watch_clock(cx, timer.as_mut(), &mut scratch)) {
+                return Poll::Ready(close);
+            }
+        }
+    }
+
+    fn take_orders(&mut self) -> Result<(), Close> {
+        match self.event_loop.phase() {
+            Phase::Serving => Ok(()),
+            Phase::Draining => {
+                self.session.finish(CloseReason::ServerShutdown, None);
+                self.begin_to_end();
+                Ok(())
+            }
+            Phase::Ending => Err(CloseReason::ServerShutdown.into()),
+        }
+    }
+
+    fn begin_to_end(&mut self) {
+        if self.stage == Stage::Echoing {
+            self.stage = Stage::LastWords(LAST_READS);
+        }
+    }
+
+    /// Writes, then reads, as long as there is something to do, but no longer than is fair.
+    fn exchange(&mut self, cx: &mut Context<'_>, scratch: &mut [u8]) -> Poll<Close> {
+        for _ in 0..READS_PER_TURN {
+            if let Err(close) = ready!(self.advance(cx, scratch)) {
+                return Poll::Ready(close);
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Does one thing. Nothing is read while the peer takes nothing: that bounds the memory.
+    fn advance(&mut self, cx: &mut Context<'_>, scratch: &mut [u8]) -> Progress {
+        ready!(self.flush(cx))?;
+        match self.stage {
+            Stage::Echoing => self.echo(cx, scratch),
+            Stage::LastWords(left) => Poll::Ready(self.echo_last_words(cx, scratch, left)),
+            Stage::Farewell => self.send_fin(cx),
+            Stage::Lingering => self.linger(cx, scratch),
+            Stage::PeerFinished => Poll::Ready(Err(CloseReason::PeerClosed.into())),
+        }
+    }
+
+    fn echo(&mut self, cx: &mut Context<'_>, scratch: &mut [u8]) -> Progress {
+        let read = ready!(poll_read(&mut self.transport, cx, &mut scratch[HEADROOM..]));
+        Poll::Ready(self.take_input(cx, scratch, read))
+    }
+
+    fn echo_last_words(
+        &mut self,
+        cx: &mut Context<'_>,
+        scratch: &mut [u8],
+        left: usize,
+    ) -> Result<(), Close> {
+        if left > 0
+            && let Poll::Ready(read) = self.transport.read_now(cx, &mut scratch[HEADROOM..])
+        {
+            self.stage = Stage::LastWords(left - 1);
+            return self.take_input(cx, scratch, read);
+        }
+        self.end_input(cx, scratch, Stage::Farewell)
+    }
+
+    fn send_fin(&mut self, cx: &mut Context<'_>) -> Progress {
+        let shutdown = ready!(Pin::new(&mut self.transport).poll_shutdown(cx));
+        shutdown.map_err(|error| failure::close(&error, Some(Operation::Write)))?;
+        self.stage = Stage::Lingering;
+        Poll::Ready(Ok(()))
+    }
+
+    fn linger(&mut self, cx: &mut Context<'_>, scratch: &mut [u8]) -> Progress {
+        let read = ready!(poll_read(&mut self.transport, cx, scratch));
+        match read.map_err(read_failed)? {
+            0 => Poll::Ready(Err(CloseReason::PeerClosed.into())),
+            received => {
+                self.session.discard(clock::now(), received);
+                Poll::Ready(Ok(()))
+            }
+        }
+    }
+
+    /// What a read brought, in `scratch` from [`HEADROOM`] on: bytes to echo, or the end of the stream.
+    fn take_input(
+        &mut self,
+        cx: &mut Context<'_>,
+        scratch: &mut [u8],
+        read: io::Result<usize>,
+    ) -> Result<(), Close> {
+        let received = read.map_err(read_failed)?;
+        if received == 0 {
+            return self.end_input(cx, scratch, Stage::PeerFinished);
+        }
+        let now = clock::now();
+        let echo = self.session.receive(now, &mut scratch[..HEADROOM + received]);
+        self.send(cx, now, &scratch[echo])
+    }
+
+    fn end_input(&mut self, cx: &mut Context<'_>, scratch: &mut [u8], next: Stage) -> Result<(), Close> {
+        self.stage = next;
+        let echo = self.session.end_of_input(scratch);
+        self.send(cx, clock::now(), &scratch[echo])
+    }
+
+    /// Write first, queue second: only what the peer does not take is kept.
+    fn send(&mut self, cx: &mut Context<'_>, now: Instant, bytes: &[u8]) -> Result<(), Close> {
+        let rest = self.write(cx, now, bytes)?;
+        if !rest.is_empty() {
+            self.unsent = Unsent::from(rest);
+            self.session.blocked(now, self.transport.acknowledged_bytes());
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self, cx: &mut Context<'_>) -> Progress {
+        if self.unsent.is_empty() {
+            return Poll::Ready(Ok(()));
+        }
+        let mut unsent = std::mem::take(&mut self.unsent);
+        let rest = self.write(cx, clock::now(), unsent.rest())?.len();
+        if rest == 0 {
+            return Poll::Ready(Ok(()));
+        }
+        unsent.keep_last(rest);
+        self.unsent = unsent;
+        Poll::Pending
+    }
+
+    /// Writes what the socket takes; returns the rest.
+    fn write<'b>(
+        &mut self,
+        cx: &mut Context<'_>,
+        now: Instant,
+        mut bytes: &'b [u8],
+    ) -> Result<&'b [u8], Close> {
+        while !bytes.is_empty() {
+            let write = Pin::new(&mut self.transport).poll_write(cx, bytes);
+            let Poll::Ready(written) = write else {
+                break;
+            };
+            bytes = &bytes[self.take_written(now, written)?..];
+        }
+        Ok(bytes)
+    }
+
+    fn take_written(&mut self, now: Instant, written: io::Result<usize>) -> Result<usize, Close> {
+        let written = written.and_then(|bytes| match bytes {
+            0 => Err(io::ErrorKind::WriteZero.into()),
+            _ => Ok(bytes),
+        });
+        let written = written.map_err(|error| failure::close(&error, Some(Operation::Write)))?;
+        self.session.sent(now, written);
+        Ok(written)
+    }
+
+    /// Does what is due by the clock. `Ready(Ok)`: it led to something to write or read.
+    ///
+    /// The timer is moved lazily: forward only when it fires, so that traffic costs no timer work.
+    fn watch_clock(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut timer: Pin<&mut Sleep>,
+        scratch: &mut [u8],
+    ) -> Progress {
+        loop {
+            let Some(wake_at) = self.next_timeout().map(tokio::time::Instant::from_std) else {
+                return Poll::Pending;
+            };
+            if timer.is_elapsed() || wake_at < timer.deadline() {
+                timer.as_mut().reset(wake_at);
+            }
+            ready!(timer.as_mut().poll(cx));
+            if self.next_timeout().is_some_and(|wake_at| wake_at <= clock::now()) {
+                self.look_again(cx, scratch)?;
+                if self.act_on_time(cx)? {
+                    return Poll::Ready(Ok(()));
+                }
+            }
+        }
+    }
+
+    /// One more look at the socket itself before the clock is believed: what arrived, or was taken, while we slept
+    /// must not count as silence.
+    fn look_again(&mut self, cx: &mut Context<'_>, scratch: &mut [u8]) -> Result<(), Close> {
+        if !self.unsent.is_empty() {
+            let written = self.transport.write_now(cx, self.unsent.rest());
+            if let Poll::Ready(written) = written {
+                let written = self.take_written(clock::now(), written)?;
+                self.unsent.keep_last(self.unsent.rest().len() - written);
+            }
+        } else if self.stage == Stage::Echoing
+            && let Poll::Ready(read) = self.transport.read_now(cx, &mut scratch[HEADROOM..])
+        {
+            self.take_input(cx, scratch, read)?;
+        }
+        Ok(())
+    }
+
+    /// Returns whether there may now be something to write or read.
+    fn act_on_time(&mut self, cx: &mut Context<'_>) -> Result<bool, Close> {
+        if self.stage == Stage::PeerFinished && self.unsent.is_empty() {
+            return Ok(true); // the last look found the end: that came before the deadline
+        }
+        let now = clock::now();
+        let acknowledged = match self.unsent.is_empty() {
+            true => None,
+            false => self.transport.acknowledged_bytes(),
+        };
+        match self.session.handle_timeout(&self.listener.timing, now, acknowledged) {
+            None => Ok(false),
+            Some(Step::Send(probe)) => self.send(cx, now, probe.as_bytes()).map(|()| true),
+            Some(Step::Finish) => {
+                self.begin_to_end();
+                Ok(true)
+            }
+            Some(Step::Close(reason)) => Err(reason.into()),
+        }
+    }
+
+    fn next_timeout(&self) -> Option<Instant> {
+        self.session.next_timeout(&self.listener.timing)
+    }
+}
+
+impl<T> Drop for Connection<T> {
+    fn drop(&mut self) {
+        self.event_loop.leave_seat(self.seat);
+    }
+}
+
+impl Unsent {
+    fn rest(&self) -> &[u8] {
+        &self.bytes[self.start..]
+    }
+
+    fn is_empty(&self) -> bool {
+        self.rest().is_empty()
+    }
+
+    /// Drops all but the last `length` bytes.
+    fn keep_last(&mut self, length: usize) {
+        self.start = self.bytes.len() - length;
+    }
+}
+
+impl From<&[u8]> for Unsent {
+    fn from(bytes: &[u8]) -> Unsent {
+        Unsent { bytes: bytes.into(), start: 0 }
+    }
+}
+
+fn read_failed(error: io::Error) -> Close {
+    failure::close(&error, Some(Operation::Read))
+}

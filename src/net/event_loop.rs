@@ -1,0 +1,98 @@
+//! What the connections of one event loop share. One thread, so no locks.
+
+use std::cell::{Cell, RefCell, RefMut};
+use std::future::poll_fn;
+use std::task::{Poll, Waker};
+
+use slab::Slab;
+use tokio::sync::Notify;
+
+use crate::core::protocol::HEADROOM;
+
+/// The most bytes read in one go, and so the most that a peer which reads nothing can make us keep for it.
+pub const READ_BYTES: usize = 16 * 1024;
+
+/// What the connections of an event loop are to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Echo, probe, time out: the normal life.
+    Serving,
+    /// Finish in good order.
+    Draining,
+    /// Close now.
+    Ending,
+}
+
+/// The shared state of one event loop.
+#[derive(Debug)]
+pub struct EventLoop {
+    /// Every read goes here: an idle connection owns no buffer.
+    scratch: RefCell<Box<[u8]>>,
+    phase: Cell<Phase>,
+    /// Who to wake when the phase changes: one seat per connection.
+    seats: RefCell<Slab<Waker>>,
+    vacated: Notify,
+}
+
+impl Default for EventLoop {
+    fn default() -> EventLoop {
+        EventLoop {
+            scratch: RefCell::new(vec![0; HEADROOM + READ_BYTES].into_boxed_slice()),
+            phase: Cell::new(Phase::Serving),
+            seats: RefCell::default(),
+            vacated: Notify::new(),
+        }
+    }
+}
+
+impl EventLoop {
+    /// The scratch buffer, for one turn of one connection: [`HEADROOM`], then room for [`READ_BYTES`].
+    pub fn scratch(&self) -> RefMut<'_, Box<[u8]>> {
+        self.scratch.borrow_mut()
+    }
+
+    /// The current phase.
+    pub fn phase(&self) -> Phase {
+        self.phase.get()
+    }
+
+    /// Changes the phase and wakes every connection to see it.
+    pub fn enter(&self, phase: Phase) {
+        self.phase.set(phase);
+        for (_, waker) in self.seats.borrow().iter() {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Takes a seat for a connection.
+    pub fn take_seat(&self) -> usize {
+        self.seats.borrow_mut().insert(Waker::noop().clone())
+    }
+
+    /// From here on the calling task is woken when the phase changes. A connection stays in one task all its life.
+    pub async fn wake_at_seat(&self, seat: usize) {
+        poll_fn(|cx| {
+            if let Some(waker) = self.seats.borrow_mut().get_mut(seat) {
+                waker.clone_from(cx.waker());
+            }
+            Poll::Ready(())
+        })
+        .await;
+    }
+
+    /// Gives a seat back.
+    pub fn leave_seat(&self, seat: usize) {
+        let mut seats = self.seats.borrow_mut();
+        seats.try_remove(seat);
+        if seats.is_empty() {
+            self.vacated.notify_one();
+        }
+    }
+
+    /// Waits until no connection is left.
+    pub async fn vacated(&self) {
+        while !self.seats.borrow().is_empty() {
+            self.vacated.notified().await;
+        }
+    }
+}

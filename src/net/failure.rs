@@ -1,0 +1,55 @@
+//! Errors of the operating system, told apart by what they say about a connection.
+
+use std::io::{Error, ErrorKind};
+
+use crate::core::close::{Close, CloseReason, Failure, Operation};
+
+/// The close that a failed operation amounts to.
+pub fn close(error: &Error, operation: Option<Operation>) -> Close {
+    let errno = error.raw_os_error();
+    Close { reason: reason(error), failure: errno.map(|errno| Failure { errno, operation }) }
+}
+
+fn reason(error: &Error) -> CloseReason {
+    match error.kind() {
+        ErrorKind::ConnectionReset => CloseReason::PeerReset,
+        ErrorKind::BrokenPipe => CloseReason::BrokenPipe,
+        ErrorKind::TimedOut => CloseReason::NetworkTimeout,
+        ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable | ErrorKind::NetworkDown => {
+            CloseReason::NetworkUnreachable
+        }
+        _ => match error.raw_os_error() {
+            // An ICMP error about the route, without an ErrorKind of its own; icmp_err_convert in net/ipv4/icmp.c.
+            Some(libc::EHOSTDOWN | libc::ENONET | libc::ENOPROTOOPT) => CloseReason::NetworkUnreachable,
+            _ => CloseReason::IoError,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_have_the_reasons_of_the_contract() {
+        let table = [
+            (libc::ECONNRESET, CloseReason::PeerReset),
+            (libc::EPIPE, CloseReason::BrokenPipe),
+            (libc::ETIMEDOUT, CloseReason::NetworkTimeout),
+            (libc::EHOSTUNREACH, CloseReason::NetworkUnreachable),
+            (libc::ENETUNREACH, CloseReason::NetworkUnreachable),
+            (libc::ENETDOWN, CloseReason::NetworkUnreachable),
+            (libc::EHOSTDOWN, CloseReason::NetworkUnreachable),
+            (libc::ENONET, CloseReason::NetworkUnreachable),
+            (libc::ENOPROTOOPT, CloseReason::NetworkUnreachable),
+            (libc::ECONNABORTED, CloseReason::IoError),
+            (libc::EIO, CloseReason::IoError),
+        ];
+        for (errno, reason) in table {
+            let operation = Some(Operation::Write);
+            let close = close(&Error::from_raw_os_error(errno), operation);
+            assert_eq!(close.reason, reason, "errno {errno}");
+            assert_eq!(close.failure, Some(Failure { errno, operation }));
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! How many connections fit: the descriptor limit, and what is kept of it for ourselves.
+
+use std::io;
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
+/// Descriptors that are not connections: standard streams, the log, timers and wakers of every event loop.
+const RESERVED: u64 = 64;
+
+/// Raises the soft limit of open descriptors to the hard one, and returns what holds now.
+///
+/// # Errors
+/// As getrlimit(2) and setrlimit(2).
+pub fn raise_descriptor_limit() -> io::Result<u64> {
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    if soft < hard {
+        setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?;
+    }
+    Ok(hard)
+}
+
+/// The connections that `descriptors` allow beside `workers` event loops and `listeners`.
+pub fn connections_within(descriptors: u64, workers: usize, listeners: usize) -> usize {
+    const DESCRIPTORS_PER_WORKER: u64 = 4;
+    let own = RESERVED + DESCRIPTORS_PER_WORKER * workers as u64 + listeners as u64;
+    usize::try_from(descriptors.saturating_sub(own)).unwrap_or(usize::MAX).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn some_descriptors_are_kept_back() {
+        assert_eq!(connections_within(20_000, 2, 2), 20_000 - 64 - 8 - 2);
+        assert_eq!(connections_within(10, 2, 2), 1);
+        assert_eq!(connections_within(u64::MAX, 1, 0), usize::MAX - 68);
+    }
+}

@@ -1,0 +1,194 @@
+//! Listening sockets: their options, and what the errors of accept(2) mean.
+
+use std::fmt;
+use std::io;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::time::Duration;
+
+use socket2::{Domain, Socket, TcpKeepalive, Type};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+use super::options::ListenerOptions;
+use crate::core::liveness::Heartbeat;
+use crate::core::protocol::Protocol;
+
+/// Connections that may wait to be accepted; the kernel lowers it to `net.core.somaxconn`.
+const BACKLOG: i32 = 4096;
+
+/// A listening socket and what it is for.
+#[derive(Debug)]
+pub struct Listener {
+    socket: TcpListener,
+    address: SocketAddr,
+    options: Arc<ListenerOptions>,
+}
+
+/// An address that could not be listened on.
+#[derive(Debug)]
+pub struct BindError {
+    /// Its name.
+    pub listener: Arc<str>,
+    /// As configured.
+    pub address: SocketAddr,
+    /// What the system said.
+    pub cause: io::Error,
+}
+
+impl fmt::Display for BindError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let BindError { listener, address, .. } = self;
+        write!(formatter, "listener \"{listener}\" cannot listen on {address}")
+    }
+}
+
+impl std::error::Error for BindError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.cause)
+    }
+}
+
+impl Listener {
+    /// Binds and listens.
+    ///
+    /// # Errors
+    /// The address is in use, not of this machine, not allowed, …
+    pub fn bind(options: ListenerOptions) -> Result<Listener, BindError> {
+        match open(&options) {
+            Ok((socket, address)) => Ok(Listener { socket, address, options: Arc::new(options) }),
+            Err(cause) => Err(BindError { listener: options.name, address: options.address, cause }),
+        }
+    }
+
+    /// The address, with the real port.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// How its connections are served.
+    pub fn options(&self) -> &Arc<ListenerOptions> {
+        &self.options
+    }
+
+    /// Makes it ready to accept in the event loop of the calling task.
+    ///
+    /// # Errors
+    /// The event loop cannot take it.
+    pub fn into_accepting(self) -> io::Result<AcceptingListener> {
+        // SAFETY: a TcpListener owns its one open descriptor until it is dropped.
+        let socket = unsafe { AsyncFd::register_with_interest(self.socket, Interest::READABLE) }?;
+        Ok(AcceptingListener { socket, options: self.options })
+    }
+}
+
+/// A listener that takes connections. They come as plain sockets, so that each is registered once, in its own loop.
+#[derive(Debug)]
+pub struct AcceptingListener {
+    socket: AsyncFd<TcpListener>,
+    options: Arc<ListenerOptions>,
+}
+
+impl AcceptingListener {
+    /// The next connection.
+    ///
+    /// # Errors
+    /// As accept(2); [`AcceptFailure::of`] tells what they mean.
+    pub async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        loop {
+            let mut ready = self.socket.readable().await?;
+            if let Ok(accepted) = ready.try_io(|socket| socket.get_ref().accept()) {
+                return accepted;
+            }
+        }
+    }
+
+    /// How its connections are served.
+    pub fn options(&self) -> &Arc<ListenerOptions> {
+        &self.options
+    }
+}
+
+/// Options that a connection needs are set here: on Linux it inherits them, which saves system calls per connection.
+fn open(options: &ListenerOptions) -> io::Result<(TcpListener, SocketAddr)> {
+    let address = options.address;
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        // What is written is what is bound: [::] does not take IPv4 as well, so 0.0.0.0 can stand beside it.
+        socket.set_only_v6(true)?;
+    }
+    socket.set_tcp_nodelay(true)?;
+    if let (Protocol::Raw, Some(heartbeat)) = (options.protocol, options.timing.heartbeat) {
+        socket.set_tcp_keepalive(&keepalive(heartbeat))?;
+    }
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    let socket = TcpListener::from(socket);
+    let address = socket.local_addr()?;
+    Ok((socket, address))
+}
+
+fn keepalive(heartbeat: Heartbeat) -> TcpKeepalive {
+    TcpKeepalive::new()
+        .with_time(whole_seconds(heartbeat.interval))
+        .with_interval(whole_seconds(heartbeat.timeout))
+        .with_retries(heartbeat.max_missed)
+}
+
+/// The kernel's keepalive knows whole seconds only; rounded up, so that no peer is given up too early.
+fn whole_seconds(duration: Duration) -> Duration {
+    let up = u64::from(duration.subsec_nanos() > 0);
+    Duration::from_secs(duration.as_secs() + up)
+}
+
+/// What a failed accept(2) means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AcceptFailure {
+    /// That one client's affair: go on at once.
+    ClientGone,
+    /// Ours, and it will not pass at once: wait a little.
+    Exhausted,
+}
+
+impl AcceptFailure {
+    /// accept(2), "Error handling": pending network errors of the new socket are reported by accept.
+    pub fn of(error: &io::Error) -> AcceptFailure {
+        match error.raw_os_error() {
+            Some(
+                libc::ECONNABORTED
+                | libc::EINTR
+                | libc::EPROTO
+                | libc::ENOPROTOOPT
+                | libc::ENETDOWN
+                | libc::EHOSTDOWN
+                | libc::ENONET
+                | libc::EHOSTUNREACH
+                | libc::EOPNOTSUPP
+                | libc::ENETUNREACH,
+            ) => AcceptFailure::ClientGone,
+            _ => AcceptFailure::Exhausted,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keepalive_times_are_rounded_up() {
+        let rounded = |millis| whole_seconds(Duration::from_millis(millis)).as_secs();
+        assert_eq!([1, 999, 1000, 1001, 15_000].map(rounded), [1, 1, 1, 2, 15]);
+    }
+
+    #[test]
+    fn only_a_lack_of_ours_makes_accepting_pause() {
+        let of = |errno| AcceptFailure::of(&io::Error::from_raw_os_error(errno));
+        for errno in [libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM] {
+            assert_eq!(of(errno), AcceptFailure::Exhausted);
+        }
+        assert_eq!(of(libc::ECONNABORTED), AcceptFailure::ClientGone);
+    }
+}

@@ -1,0 +1,15 @@
+//! The shell: everything that touches a socket. It does what `core` decides and decides nothing itself.
+
+pub mod acceptor;
+pub mod clock;
+pub mod connection;
+pub mod event_loop;
+pub mod failure;
+pub mod intake;
+pub mod limits;
+pub mod listener;
+pub mod options;
+pub mod server;
+pub mod tcp_info;
+pub mod transport;
+pub mod worker;

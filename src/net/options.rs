@@ -1,0 +1,36 @@
+//! What a server is told to do.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::core::liveness::Timing;
+use crate::core::protocol::Protocol;
+
+/// A server's settings, all of them decided.
+#[derive(Debug, Clone)]
+pub struct ServerOptions {
+    /// Event-loop threads, at least 1.
+    pub workers: usize,
+    /// Connections served at a time; more are refused.
+    pub max_connections: usize,
+    /// How long a stop waits for the peers to finish.
+    pub shutdown_grace: Duration,
+    /// `None` is `"off"`.
+    pub summary_interval: Option<Duration>,
+    /// At least one.
+    pub listeners: Vec<ListenerOptions>,
+}
+
+/// One listening address and how its connections are served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListenerOptions {
+    /// Unique; appears in every log record.
+    pub name: Arc<str>,
+    /// Port 0: any.
+    pub address: SocketAddr,
+    /// What is spoken there.
+    pub protocol: Protocol,
+    /// Deadlines and heartbeat of its connections.
+    pub timing: Timing,
+}

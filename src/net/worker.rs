@@ -1,0 +1,157 @@
+//! One event loop in its own thread, and the connections it serves.
+
+use std::io;
+use std::net::TcpStream;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+
+use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
+use tokio::sync::{mpsc, oneshot};
+
+use super::connection::{Connection, Ended};
+use super::event_loop::{EventLoop, Phase};
+use super::failure;
+use super::options::ListenerOptions;
+use crate::core::close::{Close, CloseReason};
+use crate::core::session::Report;
+use crate::ops::events::{self, Identity};
+
+/// The handle of an event loop.
+#[derive(Debug)]
+pub struct Worker {
+    orders: mpsc::UnboundedSender<Order>,
+    tally: Arc<Tally>,
+}
+
+/// A new connection: the plain socket, and who it is.
+#[derive(Debug)]
+pub struct Accepted {
+    /// Not registered in any event loop yet.
+    pub socket: TcpStream,
+    /// Which connection it is in the log.
+    pub identity: Identity,
+    /// How it is served.
+    pub listener: Arc<ListenerOptions>,
+}
+
+#[derive(Debug)]
+enum Order {
+    Serve(Accepted),
+    Enter(Phase),
+}
+
+/// What a worker was given and what it closed. Its open connections are the difference, so the sums always agree.
+#[derive(Debug, Default)]
+struct Tally {
+    /// Written by the acceptor alone.
+    assigned: AtomicU64,
+    /// Written by the worker alone.
+    closed: [AtomicU64; CloseReason::ALL.len()],
+}
+
+impl Worker {
+    /// Starts an event loop. `finished` is dropped when it has ended: after [`Phase::Draining`] or [`Phase::Ending`],
+    /// once its last connection is closed.
+    ///
+    /// # Errors
+    /// The system has no thread or no epoll instance left.
+    pub fn start(index: usize, finished: oneshot::Sender<()>) -> io::Result<Worker> {
+        let (orders, inbox) = mpsc::unbounded_channel();
+        let tally = Arc::new(Tally::default());
+        let (ready, readiness) = std::sync::mpsc::sync_channel(1);
+        let thread_tally = Arc::clone(&tally);
+        thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
+            let _finished = finished;
+            let built = event_loop_runtime();
+            let (runtime, report) = match built {
+                Ok(runtime) => (Some(runtime), Ok(())),
+                Err(error) => (None, Err(error)),
+            };
+            if ready.send(report).is_ok()
+                && let Some(runtime) = runtime
+            {
+                runtime.block_on(serve(inbox, thread_tally));
+            }
+        })?;
+        let started = readiness.recv().map_err(io::Error::other)?;
+        started.map(|()| Worker { orders, tally })
+    }
+
+    /// Gives it a connection.
+    pub fn serve(&self, accepted: Accepted) {
+        self.tally.assigned.fetch_add(1, Ordering::Relaxed);
+        self.order(Order::Serve(accepted));
+    }
+
+    /// Tells all its connections what to do.
+    pub fn enter(&self, phase: Phase) {
+        self.order(Order::Enter(phase));
+    }
+
+    /// Connections it has not closed yet. Asked by the acceptor alone, which sees what it assigned itself.
+    pub fn open(&self) -> u64 {
+        let closed: u64 = self.tally.closed.iter().map(|count| count.load(Ordering::Relaxed)).sum();
+        self.tally.assigned.load(Ordering::Relaxed) - closed
+    }
+
+    /// Adds its closes to `by_reason`, which is indexed as [`CloseReason::ALL`].
+    pub fn add_closed(&self, by_reason: &mut [u64; CloseReason::ALL.len()]) {
+        for (sum, count) in by_reason.iter_mut().zip(&self.tally.closed) {
+            *sum += count.load(Ordering::Relaxed);
+        }
+    }
+
+    /// A worker takes orders until it has ended, and it ends only when told to: what it no longer hears is moot.
+    fn order(&self, order: Order) {
+        let _ = self.orders.send(order);
+    }
+}
+
+/// The runtime of an event loop: single-threaded, so its tasks need no locks.
+fn event_loop_runtime() -> io::Result<LocalRuntime> {
+    Builder::new_current_thread().enable_all().build_local(LocalOptions::default())
+}
+
+async fn serve(mut inbox: mpsc::UnboundedReceiver<Order>, tally: Arc<Tally>) {
+    let event_loop = Rc::new(EventLoop::default());
+    loop {
+        tokio::select! {
+            biased;
+            order = inbox.recv() => match order {
+                Some(Order::Serve(accepted)) => open(accepted, &event_loop, &tally),
+                Some(Order::Enter(phase)) => event_loop.enter(phase),
+                None => return,
+            },
+            () = event_loop.vacated(), if event_loop.phase() != Phase::Serving => return,
+        }
+    }
+}
+
+fn open(accepted: Accepted, event_loop: &Rc<EventLoop>, tally: &Arc<Tally>) {
+    let Accepted { socket, identity, listener } = accepted;
+    events::open(&identity);
+    let stream = socket.set_nonblocking(true).and_then(|()| tokio::net::TcpStream::from_std(socket));
+    match stream {
+        Ok(stream) => {
+            let event_loop = Rc::clone(event_loop);
+            let mut connection = Connection::new(stream, listener, event_loop, fastrand::u8(..));
+            let tally = Arc::clone(tally);
+            tokio::task::spawn_local(async move {
+                let Ended { close, report } = connection.run().await;
+                drop(connection); // the socket is closed before the record says so
+                record(&identity, close, Some(&report), &tally);
+            });
+        }
+        Err(error) => record(&identity, failure::close(&error, None), None, tally),
+    }
+}
+
+/// The one place where a connection's end is counted and logged.
+fn record(identity: &Identity, close: Close, report: Option<&Report>, tally: &Tally) {
+    events::close(identity, close, report);
+    if let Some(count) = tally.closed.get(close.reason as usize) {
+        count.fetch_add(1, Ordering::Relaxed);
+    }
+}
