@@ -1,5 +1,7 @@
 //! Why connections end: one closed list of reasons, each with who ended it and how bad that is.
 
+use super::verdict::Silence;
+
 /// Why a connection ended. Every accepted connection gets exactly one; the first cause wins.
 ///
 /// The names ([`CloseReason::name`]) are a promise to the users' queries and alerts: they never change.
@@ -138,13 +140,15 @@ impl CloseReason {
     }
 }
 
-/// The end of a connection: its reason, and the operating system's error where one decided.
+/// The end of a connection: its reason, and what it stands on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Close {
     /// The one cause.
     pub reason: CloseReason,
     /// Absent where no error of the operating system decided.
     pub failure: Option<Failure>,
+    /// Present where we gave up on a silent peer.
+    pub silence: Option<Silence>,
 }
 
 /// An error of the operating system, and what it was that failed.
@@ -177,7 +181,7 @@ impl Operation {
 
 impl From<CloseReason> for Close {
     fn from(reason: CloseReason) -> Close {
-        Close { reason, failure: None }
+        Close { reason, failure: None, silence: None }
     }
 }
 

@@ -37,6 +37,12 @@ impl Heartbeat {
     }
 }
 
+/// The kernel's keepalive knows whole seconds only; rounded up, so that no peer is given up too early.
+pub fn whole_seconds(duration: Duration) -> Duration {
+    let up = u64::from(duration.subsec_nanos() > 0);
+    Duration::from_secs(duration.as_secs() + up)
+}
+
 /// Everything that limits a connection in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timing {
@@ -55,6 +61,8 @@ pub enum Action {
     Finish(CloseReason),
     /// End the connection now.
     Close(CloseReason),
+    /// We slept: so much later than it was due is this asked. The peer was given its time again.
+    Forgive(Duration),
 }
 
 /// The first probe comes up to a fifth of the interval earlier, so that a mass reconnect does not beat in step.
@@ -66,6 +74,9 @@ const GREATEST_JITTER: u32 = 5 * (Jitter::MAX as u32 + 1);
 /// A stalled write is looked at four times per write deadline: the peer's last acknowledgement
 /// is then known to a quarter of it.
 const LOOKS_PER_WRITE_DEADLINE: u32 = 4;
+
+/// Later than this, and it was we who slept, stopped, starved or suspended: that must not count against a peer.
+pub const PUNCTUAL: Duration = Duration::from_millis(200);
 
 /// When a connection was last seen alive, and what it is waiting for.
 #[derive(Debug)]
@@ -160,8 +171,9 @@ impl Liveness {
         acknowledged: Option<u64>,
     ) -> Option<Action> {
         let (at, due) = self.next_due(timing, may_probe)?;
-        if now < at {
-            return None;
+        let late = now.checked_duration_since(at)?;
+        if late > PUNCTUAL && self.forgive(due, now, late) {
+            return Some(Action::Forgive(late));
         }
         match due {
             Due::Lifetime => Some(Action::Finish(CloseReason::LifetimeOver)),
@@ -170,6 +182,28 @@ impl Liveness {
             Due::Probe => Some(self.probe(now)),
             Due::Miss => Some(self.miss(timing, now)),
         }
+    }
+
+    /// Gives the peer its time again after we slept. Returns whether there was anything to forgive.
+    ///
+    /// Restarted is what would judge the peer. A late probe judges nothing and goes out at once, but the read
+    /// deadline must leave it as much time for its answer as if it had been punctual.
+    fn forgive(&mut self, due: Due, now: Instant, late: Duration) -> bool {
+        match due {
+            Due::Lifetime => return false,
+            Due::Read => self.quiet_since = now,
+            Due::Probe => self.quiet_since += late,
+            Due::Miss => {
+                self.quiet_since += late;
+                self.awaiting_since = Some(now);
+            }
+            Due::Write => {
+                if let Some(stall) = &mut self.stall {
+                    (stall.progress_at, stall.looked_at) = (now, now);
+                }
+            }
+        }
+        true
     }
 
     /// The earliest thing due. Where several are due at one instant, the order here decides.
@@ -236,6 +270,11 @@ impl Liveness {
         self.heard_at
     }
 
+    /// Whether a probe waits for its answer.
+    pub fn is_awaiting(&self) -> bool {
+        self.awaiting_since.is_some()
+    }
+
     /// Probes in a row without a sign of life.
     pub fn missed(&self) -> u32 {
         self.missed
@@ -247,5 +286,16 @@ impl Stall {
         let write = timing.deadlines.write?;
         let look = self.looked_at + write / LOOKS_PER_WRITE_DEADLINE;
         Some((look.min(self.progress_at + write), Due::Write))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keepalive_times_are_rounded_up() {
+        let rounded = |millis| whole_seconds(Duration::from_millis(millis)).as_secs();
+        assert_eq!([1, 999, 1000, 1001, 15_000].map(rounded), [1, 1, 1, 2, 15]);
     }
 }

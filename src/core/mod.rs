@@ -1,7 +1,7 @@
 //! The policy of one connection, and nothing else: `std` only, no sockets, no runtime, no log.
 //! Time comes in as an argument, so every rule here can be tested without waiting.
 //!
-//! *When does a connection die?* [`liveness`] · *what is it called?* [`close`] ·
+//! *When does a connection die?* [`liveness`] · *what is it called?* [`close`] · *whose silence was it?* [`verdict`] ·
 //! *what do bytes mean?* [`protocol`] · *how do they act together?* [`session`]
 
 pub mod close;
@@ -9,3 +9,4 @@ pub mod liveness;
 pub mod probes;
 pub mod protocol;
 pub mod session;
+pub mod verdict;

@@ -4,10 +4,11 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use super::close::{Close, CloseReason};
-use super::liveness::{Action, Jitter, Liveness, Timing};
+use super::liveness::{Action, Jitter, Liveness, Timing, whole_seconds};
 use super::probes::Probes;
 use super::protocol::line::ProbeLine;
 use super::protocol::{Decoder, HEADROOM, Protocol};
+use super::verdict::{Evidence, Questions, Silence, judge};
 
 /// The state of one connection.
 #[derive(Debug)]
@@ -42,6 +43,8 @@ pub enum Step {
     Finish,
     /// Close at once.
     Close(CloseReason),
+    /// Nothing: we were this late to ask, and the peer was given its time again.
+    Forgive(Duration),
 }
 
 /// What is known of a connection at its end.
@@ -171,6 +174,7 @@ impl Session {
         due.map(|action| match action {
             Action::Probe => Step::Send(self.probe(now)),
             Action::Close(reason) => Step::Close(reason),
+            Action::Forgive(late) => Step::Forgive(late),
             Action::Finish(reason) => {
                 self.finish(reason, Some(now + LIFETIME_GRACE));
                 Step::Finish
@@ -182,6 +186,17 @@ impl Session {
         let line = ProbeLine::new(self.probes.send(now));
         self.probe_bytes = line.as_bytes().len();
         line
+    }
+
+    /// The close for `reason`, judged by what the kernel knew right before it.
+    pub fn close(&self, reason: CloseReason, timing: &Timing, evidence: Evidence) -> Close {
+        let questions = Questions {
+            application: self.liveness.is_awaiting(),
+            host_after: timing.heartbeat.map(|heartbeat| whole_seconds(heartbeat.interval)),
+        };
+        let verdict = judge(reason, &evidence, questions);
+        let silence = verdict.map(|verdict| Silence { verdict, evidence });
+        Close { silence, ..reason.into() }
     }
 
     /// The final word on why the connection ended, where `cause` is what ended it just now: the first cause wins.

@@ -348,7 +348,14 @@ impl<T: Transport> Connection<T> {
                 self.begin_to_end();
                 Ok(true)
             }
-            Some(Step::Close(reason)) => Err(reason.into()),
+            Some(Step::Forgive(late)) => {
+                self.event_loop.stalls.note(late, true);
+                Ok(false)
+            }
+            Some(Step::Close(reason)) => {
+                let evidence = self.transport.evidence();
+                Err(self.session.close(reason, &self.listener.timing, evidence))
+            }
         }
     }
 

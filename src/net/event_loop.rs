@@ -2,11 +2,13 @@
 
 use std::cell::{Cell, RefCell, RefMut};
 use std::future::poll_fn;
+use std::rc::Rc;
 use std::task::{Poll, Waker};
 
 use slab::Slab;
 use tokio::sync::Notify;
 
+use super::stall::StallBook;
 use crate::core::protocol::HEADROOM;
 
 /// The most bytes read in one go, and so the most that a peer which reads nothing can make us keep for it.
@@ -32,6 +34,8 @@ pub struct EventLoop {
     /// Who to wake when the phase changes: one seat per connection.
     seats: RefCell<Slab<Waker>>,
     vacated: Notify,
+    /// When it slept.
+    pub stalls: Rc<StallBook>,
 }
 
 impl Default for EventLoop {
@@ -41,6 +45,7 @@ impl Default for EventLoop {
             phase: Cell::new(Phase::Serving),
             seats: RefCell::default(),
             vacated: Notify::new(),
+            stalls: Rc::default(),
         }
     }
 }

@@ -7,7 +7,8 @@ use crate::core::close::{Close, CloseReason, Failure, Operation};
 /// The close that a failed operation amounts to.
 pub fn close(error: &Error, operation: Option<Operation>) -> Close {
     let errno = error.raw_os_error();
-    Close { reason: reason(error), failure: errno.map(|errno| Failure { errno, operation }) }
+    let failure = errno.map(|errno| Failure { errno, operation });
+    Close { failure, ..reason(error).into() }
 }
 
 fn reason(error: &Error) -> CloseReason {

@@ -4,18 +4,20 @@ use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::time::Duration;
 
 use socket2::{Domain, Socket, TcpKeepalive, Type};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use super::options::ListenerOptions;
-use crate::core::liveness::Heartbeat;
+use crate::core::liveness::{Heartbeat, whole_seconds};
 use crate::core::protocol::Protocol;
 
 /// Connections that may wait to be accepted; the kernel lowers it to `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
+
+/// `MAX_TCP_KEEPCNT` of the kernel's include/net/tcp.h.
+const MOST_KEEPALIVE_RETRIES: u32 = 127;
 
 /// A listening socket and what it is for.
 #[derive(Debug)]
@@ -120,8 +122,8 @@ fn open(options: &ListenerOptions) -> io::Result<(TcpListener, SocketAddr)> {
         socket.set_only_v6(true)?;
     }
     socket.set_tcp_nodelay(true)?;
-    if let (Protocol::Raw, Some(heartbeat)) = (options.protocol, options.timing.heartbeat) {
-        socket.set_tcp_keepalive(&keepalive(heartbeat))?;
+    if let Some(heartbeat) = options.timing.heartbeat {
+        socket.set_tcp_keepalive(&keepalive(options.protocol, heartbeat))?;
     }
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
@@ -130,17 +132,17 @@ fn open(options: &ListenerOptions) -> io::Result<(TcpListener, SocketAddr)> {
     Ok((socket, address))
 }
 
-fn keepalive(heartbeat: Heartbeat) -> TcpKeepalive {
+/// In the raw protocol the kernel's keepalive is the heartbeat. In the line protocol it is a witness, heard when a
+/// silent peer is judged: it asks the host while the application cannot be asked, and hardly ever gives up by itself.
+fn keepalive(protocol: Protocol, heartbeat: Heartbeat) -> TcpKeepalive {
+    let retries = match protocol {
+        Protocol::Raw => heartbeat.max_missed,
+        Protocol::Line => MOST_KEEPALIVE_RETRIES,
+    };
     TcpKeepalive::new()
         .with_time(whole_seconds(heartbeat.interval))
         .with_interval(whole_seconds(heartbeat.timeout))
-        .with_retries(heartbeat.max_missed)
-}
-
-/// The kernel's keepalive knows whole seconds only; rounded up, so that no peer is given up too early.
-fn whole_seconds(duration: Duration) -> Duration {
-    let up = u64::from(duration.subsec_nanos() > 0);
-    Duration::from_secs(duration.as_secs() + up)
+        .with_retries(retries)
 }
 
 /// What a failed accept(2) means.
@@ -176,12 +178,6 @@ impl AcceptFailure {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn keepalive_times_are_rounded_up() {
-        let rounded = |millis| whole_seconds(Duration::from_millis(millis)).as_secs();
-        assert_eq!([1, 999, 1000, 1001, 15_000].map(rounded), [1, 1, 1, 2, 15]);
-    }
 
     #[test]
     fn only_a_lack_of_ours_makes_accepting_pause() {

@@ -10,6 +10,7 @@ pub mod limits;
 pub mod listener;
 pub mod options;
 pub mod server;
+pub mod stall;
 pub mod tcp_info;
 pub mod transport;
 pub mod worker;

@@ -9,6 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::tcp_info;
+use crate::core::verdict::Evidence;
 
 /// A stream, and the looks past the runtime's readiness cache that a fair judgement needs.
 pub trait Transport: AsyncRead + AsyncWrite + Unpin {
@@ -25,6 +26,11 @@ pub trait Transport: AsyncRead + AsyncWrite + Unpin {
     /// Bytes that the peer's TCP has acknowledged since the connection began; `None` if unknown.
     fn acknowledged_bytes(&self) -> Option<u64> {
         None
+    }
+
+    /// What the kernel knows of the connection now.
+    fn evidence(&self) -> Evidence {
+        Evidence::default()
     }
 
     /// Makes the coming close an abort: the bytes that the peer does not take are dropped, and it is told by RST.
@@ -55,6 +61,10 @@ impl Transport for TcpStream {
 
     fn acknowledged_bytes(&self) -> Option<u64> {
         tcp_info::acknowledged_bytes(self)
+    }
+
+    fn evidence(&self) -> Evidence {
+        tcp_info::evidence(self)
     }
 
     fn abort_on_close(&self) {

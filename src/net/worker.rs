@@ -14,6 +14,7 @@ use super::connection::{Connection, Ended};
 use super::event_loop::{EventLoop, Phase};
 use super::failure;
 use super::options::ListenerOptions;
+use super::stall;
 use crate::core::close::{Close, CloseReason};
 use crate::core::session::Report;
 use crate::ops::events::{self, Identity};
@@ -72,7 +73,7 @@ impl Worker {
             if ready.send(report).is_ok()
                 && let Some(runtime) = runtime
             {
-                runtime.block_on(serve(inbox, thread_tally));
+                runtime.block_on(serve(index, inbox, thread_tally));
             }
         })?;
         let started = readiness.recv().map_err(io::Error::other)?;
@@ -114,13 +115,23 @@ fn event_loop_runtime() -> io::Result<LocalRuntime> {
     Builder::new_current_thread().enable_all().build_local(LocalOptions::default())
 }
 
-async fn serve(mut inbox: mpsc::UnboundedReceiver<Order>, tally: Arc<Tally>) {
+async fn serve(index: usize, mut inbox: mpsc::UnboundedReceiver<Order>, tally: Arc<Tally>) {
     let event_loop = Rc::new(EventLoop::default());
+    tokio::task::spawn_local(stall::watch(index, Rc::clone(&event_loop.stalls)));
+    take_orders(&mut inbox, &event_loop, &tally).await;
+    stall::tell(index, &event_loop.stalls, true);
+}
+
+async fn take_orders(
+    inbox: &mut mpsc::UnboundedReceiver<Order>,
+    event_loop: &Rc<EventLoop>,
+    tally: &Arc<Tally>,
+) {
     loop {
         tokio::select! {
             biased;
             order = inbox.recv() => match order {
-                Some(Order::Serve(accepted)) => open(accepted, &event_loop, &tally),
+                Some(Order::Serve(accepted)) => open(accepted, event_loop, tally),
                 Some(Order::Enter(phase)) => event_loop.enter(phase),
                 None => return,
             },

@@ -17,6 +17,7 @@ use super::log_queue;
 use crate::core::close::{Close, CloseReason, Severity};
 use crate::core::protocol::Protocol;
 use crate::core::session::Report;
+use crate::core::verdict::Verdict;
 
 /// Which connection a record is about.
 #[derive(Debug)]
@@ -60,6 +61,17 @@ impl RefuseReason {
             RefuseReason::ConnectionLimit => "connection_limit",
         }
     }
+}
+
+/// A time in which an event loop did not turn.
+#[derive(Debug)]
+pub struct Stall {
+    /// Which event loop: 0, 1, …
+    pub worker: usize,
+    /// The longest delay of a timer in it.
+    pub longest: Duration,
+    /// How often a connection was given its time again for it.
+    pub forgiven: u64,
 }
 
 /// What happened since the start.
@@ -143,12 +155,15 @@ pub fn close(identity: &Identity, close: Close, report: Option<&Report>) {
     let reason = close.reason;
     let errno = close.failure.map(|failure| display(ErrnoName(failure.errno)));
     let probes = report.and_then(|report| report.probes);
+    let verdict = close.silence.map(|silence| silence.verdict);
+    let evidence = close.silence.map(|silence| silence.evidence).unwrap_or_default();
     let op = close.failure.and_then(|failure| failure.operation);
     macro_rules! record {
         ($level:ident) => {
             $level!(
                 event = display("close"),
                 reason = display(reason.name()),
+                verdict = verdict.map(|verdict| display(verdict.name())),
                 listener = display(&identity.listener),
                 peer = display(identity.peer),
                 local = identity.local.map(display),
@@ -164,8 +179,15 @@ pub fn close(identity: &Identity, close: Close, report: Option<&Report>) {
                 rtt_us = probes.and_then(|probes| probes.round_trip).map(microseconds),
                 errno,
                 op = op.map(|op| display(op.name())),
+                tcp_unacked = evidence.unacked,
+                tcp_retransmits = evidence.retransmits,
+                tcp_notsent_bytes = evidence.unsent_bytes,
+                tcp_snd_wnd = evidence.send_window,
+                tcp_probes = evidence.kernel_probes,
+                tcp_last_ack_ms = evidence.last_ack.map(milliseconds),
+                tcp_rtt_us = evidence.round_trip.map(microseconds),
                 "{}",
-                reason.sentence()
+                Sentence(reason, verdict)
             )
         };
     }
@@ -207,6 +229,17 @@ pub fn accept_resumed(listener: &str, attempts: u64, paused: Duration) {
         attempts,
         paused_ms = milliseconds(paused),
         "accepting connections again"
+    );
+}
+
+/// The server slept, and is awake again.
+pub fn stall(stall: &Stall) {
+    warn!(
+        event = display("stall"),
+        worker = stall.worker,
+        stalled_ms = milliseconds(stall.longest),
+        forgiven = stall.forgiven,
+        "the server itself was asleep (stopped, starved or suspended); no peer is blamed for it"
     );
 }
 
@@ -269,6 +302,20 @@ pub fn panicked(panic: &PanicHookInfo<'_>) {
         cause = panic.payload_as_str().map(quoted),
         "a bug in pulse-echo: please report it"
     );
+}
+
+/// What happened and, if known, whose silence it was.
+struct Sentence(CloseReason, Option<Verdict>);
+
+impl Display for Sentence {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Sentence(reason, verdict) = self;
+        formatter.write_str(reason.sentence())?;
+        match verdict {
+            Some(verdict) => write!(formatter, "; {}", verdict.sentence()),
+            None => Ok(()),
+        }
+    }
 }
 
 fn milliseconds(duration: Duration) -> u64 {
