@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
 
+use crate::explain;
 use crate::ops::logging::{LogFormat, LogLevel};
 
 /// A TCP echo and heartbeat server that says why each connection ended.
@@ -24,6 +26,8 @@ pub enum Command {
     Check(Check),
     /// Print the annotated default configuration file
     DefaultConfig,
+    /// Say what a close reason or verdict means and what to do about it
+    Explain(Explain),
 }
 
 /// What `serve` is told.
@@ -46,4 +50,15 @@ pub struct Check {
     /// Configuration file; without it, the built-in default is checked
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+}
+
+/// What `explain` is told.
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// A close reason or verdict, as in the log; without it, all of them
+    #[arg(value_parser = PossibleValuesParser::new(explain::all().iter().map(|entry| entry.name)), hide_possible_values = true)]
+    pub word: Option<String>,
+    /// Print the whole as Markdown
+    #[arg(long, conflicts_with = "word")]
+    pub markdown: bool,
 }

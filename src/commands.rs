@@ -8,9 +8,10 @@ use anyhow::Context as _;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::mpsc;
 
-use crate::cli::{Check, Command, Serve};
+use crate::cli::{Check, Command, Explain, Serve};
 use crate::config::{self, Config, Count};
 use crate::core::liveness::Timing;
+use crate::explain;
 use crate::net::limits;
 use crate::net::options::{ListenerOptions, ServerOptions};
 use crate::net::server::{self, Server};
@@ -27,6 +28,7 @@ pub fn run(command: Command) -> anyhow::Result<()> {
         Command::Serve(arguments) => return serve(&arguments),
         Command::Check(arguments) => check(&arguments),
         Command::DefaultConfig => print(config::DEFAULT_FILE),
+        Command::Explain(arguments) => explain(&arguments),
     }
     .inspect_err(tell)
 }
@@ -70,6 +72,15 @@ fn command(wish: Wish) -> server::Command {
 fn check(arguments: &Check) -> anyhow::Result<()> {
     let config = load(arguments.config.as_deref())?;
     print(&config.to_string())
+}
+
+fn explain(arguments: &Explain) -> anyhow::Result<()> {
+    if arguments.markdown {
+        return print(&explain::page());
+    }
+    let wanted = |name| arguments.word.as_ref().is_none_or(|word| word == name);
+    let words = explain::all().into_iter().filter(|entry| wanted(entry.name));
+    print(&words.map(|entry| entry.text()).collect::<Vec<_>>().join("\n"))
 }
 
 fn load(file: Option<&Path>) -> anyhow::Result<Config> {

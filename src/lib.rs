@@ -10,5 +10,6 @@ pub mod commands;
 pub mod config;
 pub mod core;
 pub mod exit_status;
+pub mod explain;
 pub mod net;
 pub mod ops;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use pulse_echo::config::Config;
-use pulse_echo::core::close::CloseReason;
+use pulse_echo::explain;
 
 fn readme() -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap()
@@ -24,10 +24,10 @@ fn every_configuration_example_is_valid() {
 }
 
 #[test]
-fn every_close_reason_is_explained() {
+fn every_close_reason_and_verdict_is_explained() {
     let readme = readme();
-    for reason in CloseReason::ALL {
-        let row = format!("| `{}` | ", reason.name());
-        assert!(readme.contains(&row), "no row for {}", reason.name());
+    for explanation in explain::all() {
+        let row = format!("| `{}` | ", explanation.name);
+        assert!(readme.contains(&row), "no row for {}", explanation.name);
     }
 }
