@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nix::errno::Errno;
-use tracing::field::{DisplayValue, debug as quoted, display};
+use tracing::field::{DisplayValue, display};
 use tracing::{debug, error, info, warn};
 
 use super::log_queue;
@@ -107,7 +107,7 @@ pub fn starting(configuration: &str, workers: usize, max_connections: usize) {
     info!(
         event = display("starting"),
         version = display(env!("CARGO_PKG_VERSION")),
-        configuration = quoted(configuration),
+        configuration,
         workers,
         max_connections,
         "pulse-echo starts with {configuration}"
@@ -186,7 +186,8 @@ pub fn close(identity: &Identity, close: Close, report: Option<&Report>) {
                 tcp_probes = evidence.kernel_probes,
                 tcp_last_ack_ms = evidence.last_ack.map(milliseconds),
                 tcp_rtt_us = evidence.round_trip.map(microseconds),
-                "{}",
+                "{}: {}",
+                identity.peer,
                 Sentence(reason, verdict)
             )
         };
@@ -207,7 +208,8 @@ pub fn refuse(refusal: &Refusal<'_>) {
         peer = display(refusal.peer),
         count = refusal.count,
         max_connections = refusal.max_connections,
-        "refused a connection: as many as allowed are open"
+        "{}: refused, as many connections as allowed are open",
+        refusal.peer
     );
 }
 
@@ -299,7 +301,7 @@ pub fn panicked(panic: &PanicHookInfo<'_>) {
     error!(
         event = display("panic"),
         location = panic.location().map(display),
-        cause = panic.payload_as_str().map(quoted),
+        cause = panic.payload_as_str(),
         "a bug in pulse-echo: please report it"
     );
 }

@@ -1,7 +1,7 @@
 //! The way of log records to their sink: a bounded queue and a thread of its own, so that writing logs never holds up
 //! a connection. What does not fit, or cannot be written, is counted.
 
-use std::io::{self, ErrorKind, Write};
+use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -13,9 +13,6 @@ const QUEUE_BYTES: usize = 16 * 1024 * 1024;
 /// A batch that grew larger gives its memory back once it is written.
 const KEPT_BYTES: usize = 64 * 1024;
 
-/// How long to wait for a sink that was made non-blocking by somebody else who shares it.
-const BUSY_SINK_PAUSE: Duration = Duration::from_millis(10);
-
 static LOST: AtomicU64 = AtomicU64::new(0);
 
 /// Records that could not be written since the start.
@@ -23,7 +20,70 @@ pub fn lost() -> u64 {
     LOST.load(Ordering::Relaxed)
 }
 
-/// The queue. Each record is one line, and is put in as a whole.
+/// Where records go.
+pub trait Sink: Send + 'static {
+    /// Writes what can be written of a batch, and says how many records are lost.
+    fn write(&mut self, batch: &Batch) -> u64;
+
+    /// Nothing more comes. Says how many records, kept to be tried again, are lost now.
+    fn finish(&mut self) -> u64 {
+        0
+    }
+}
+
+/// Records, one after the other.
+#[derive(Debug, Default)]
+pub struct Batch {
+    bytes: Vec<u8>,
+    /// Where each record ends.
+    ends: Vec<usize>,
+}
+
+impl Batch {
+    /// Adds a record.
+    pub fn push(&mut self, record: &[u8]) {
+        self.bytes.extend_from_slice(record);
+        self.ends.push(self.bytes.len());
+    }
+
+    /// All records' bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// How many records there are.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// The records that do not lie wholly within the first `length` bytes: how many, and where the first of them lies.
+    pub fn beyond(&self, length: usize) -> Option<(usize, std::ops::Range<usize>)> {
+        let whole = self.ends.partition_point(|end| *end <= length);
+        let start = whole.checked_sub(1).and_then(|last| self.ends.get(last)).copied().unwrap_or(0);
+        let end = *self.ends.get(whole)?;
+        Some((self.len() - whole, start..end))
+    }
+
+    /// The records.
+    pub fn records(&self) -> impl Iterator<Item = &[u8]> {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        starts.zip(&self.ends).filter_map(|(start, end)| self.bytes.get(start..*end))
+    }
+
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
+        self.bytes.shrink_to(KEPT_BYTES);
+        self.ends.shrink_to(KEPT_BYTES / size_of::<usize>());
+    }
+}
+
+/// The queue.
 #[derive(Debug, Clone)]
 pub struct LogQueue {
     shared: Arc<Shared>,
@@ -40,7 +100,7 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct State {
-    waiting: Vec<u8>,
+    waiting: Batch,
     closing: bool,
     ended: bool,
 }
@@ -50,24 +110,23 @@ impl LogQueue {
     ///
     /// # Errors
     /// The system has no thread left.
-    pub fn start(sink: impl Write + Send + 'static) -> io::Result<LogQueue> {
+    pub fn start(sink: impl Sink) -> io::Result<LogQueue> {
         let shared = Arc::new(Shared::default());
-        let writer = Writer { sink, torn: Vec::new() };
         let queue = Arc::clone(&shared);
         let thread = thread::Builder::new().name("log".to_owned());
-        thread.spawn(move || writer.run(&queue))?;
+        thread.spawn(move || write_all(sink, &queue))?;
         Ok(LogQueue { shared })
     }
 
-    /// Queues one line, without ever waiting for the sink.
+    /// Queues a record, without ever waiting for the sink.
     pub fn push(&self, record: &[u8]) {
         let mut state = self.shared.lock();
-        if state.waiting.len() + record.len() > QUEUE_BYTES {
+        if state.waiting.bytes.len() + record.len() > QUEUE_BYTES {
             drop(state);
-            LOST.fetch_add(1, Ordering::Relaxed);
+            count_lost(1);
             return;
         }
-        state.waiting.extend_from_slice(record);
+        state.waiting.push(record);
         drop(state);
         self.shared.filled.notify_one();
     }
@@ -89,7 +148,7 @@ impl Shared {
     }
 
     /// Swaps what waits with the empty `batch`; false when it is over and all is written.
-    fn next_batch(&self, batch: &mut Vec<u8>) -> bool {
+    fn next_batch(&self, batch: &mut Batch) -> bool {
         let state = self.lock();
         let idle = |state: &mut State| state.waiting.is_empty() && !state.closing;
         let waited = self.filled.wait_while(state, idle);
@@ -99,125 +158,69 @@ impl Shared {
     }
 }
 
-struct Writer<S> {
-    sink: S,
-    /// The rest of a record that the sink took only in part: it goes first next time, so that no line is broken.
-    torn: Vec<u8>,
+fn write_all(mut sink: impl Sink, queue: &Shared) {
+    let mut batch = Batch::default();
+    while queue.next_batch(&mut batch) {
+        count_lost(sink.write(&batch));
+        batch.clear();
+    }
+    count_lost(sink.finish());
+    queue.lock().ended = true;
+    queue.ended.notify_all();
 }
 
-impl<S: Write> Writer<S> {
-    fn run(mut self, queue: &Shared) {
-        let mut batch = Vec::new();
-        while queue.next_batch(&mut batch) {
-            self.write_batch(&batch);
-            batch.clear();
-            batch.shrink_to(KEPT_BYTES);
-        }
-        count_lost(&self.torn);
-        queue.lock().ended = true;
-        queue.ended.notify_all();
-    }
-
-    fn write_batch(&mut self, batch: &[u8]) {
-        let torn = std::mem::take(&mut self.torn);
-        let torn_left = self.write(&torn);
-        if torn_left > 0 {
-            self.torn = last(&torn, torn_left).to_vec();
-            return count_lost(batch);
-        }
-        let left = last(batch, self.write(batch));
-        let written = batch.len() - left.len();
-        let torn_at_line_end = matches!(batch.get(..written).and_then(<[u8]>::last), None | Some(b'\n'));
-        let rest = match torn_at_line_end {
-            true => 0,
-            false => memchr::memchr(b'\n', left).map_or(left.len(), |end| end + 1),
-        };
-        let (torn, lost) = left.split_at(rest);
-        self.torn = torn.to_vec();
-        count_lost(lost);
-    }
-
-    /// Writes what the sink takes; returns how many bytes it did not.
-    fn write(&mut self, bytes: &[u8]) -> usize {
-        let mut left = bytes;
-        while !left.is_empty() {
-            match self.sink.write(left) {
-                Ok(0) => break,
-                Ok(written) => left = left.get(written..).unwrap_or_default(),
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    thread::sleep(BUSY_SINK_PAUSE);
-                }
-                Err(_) => break, // a full disk, a closed pipe: counted, and tried again with the next batch
-            }
-        }
-        left.len()
-    }
-}
-
-fn last(bytes: &[u8], length: usize) -> &[u8] {
-    bytes.get(bytes.len() - length..).unwrap_or_default()
-}
-
-fn count_lost(lines: &[u8]) {
-    let lost = memchr::memchr_iter(b'\n', lines).count();
-    LOST.fetch_add(lost as u64, Ordering::Relaxed);
+fn count_lost(records: u64) {
+    LOST.fetch_add(records, Ordering::Relaxed);
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read as _, Write as _};
+
     use super::*;
 
-    /// Takes `room` bytes, then fails, until more room is made.
-    struct SmallSink {
-        taken: Vec<u8>,
-        room: usize,
-    }
+    struct Pipe(io::PipeWriter);
 
-    impl Write for SmallSink {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            if self.room == 0 {
-                return Err(ErrorKind::StorageFull.into());
-            }
-            let taken = &bytes[..bytes.len().min(self.room)];
-            self.taken.extend_from_slice(taken);
-            self.room -= taken.len();
-            Ok(taken.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
+    impl Sink for Pipe {
+        fn write(&mut self, batch: &Batch) -> u64 {
+            self.0.write_all(batch.bytes()).unwrap();
+            0
         }
     }
 
     #[test]
-    fn a_full_disk_loses_whole_records_and_counts_them() {
-        let sink = SmallSink { taken: Vec::new(), room: 6 };
-        let mut writer = Writer { sink, torn: Vec::new() };
-        let lost_before = lost();
-        writer.write_batch(b"one\ntwo\nthree\n");
-        assert_eq!(lost() - lost_before, 1, "three is lost, two is torn");
-        writer.write_batch(b"four\n");
-        assert_eq!(lost() - lost_before, 2);
-        writer.sink.room = 100;
-        writer.write_batch(b"five\n");
-        assert_eq!(writer.sink.taken, b"one\ntwo\nfive\n");
-        assert_eq!(lost() - lost_before, 2);
-    }
-
-    #[test]
-    fn finishing_writes_what_waits_and_does_not_wait_for_a_stuck_sink() {
+    fn finishing_writes_what_waits() {
         let (mut reader, sink) = io::pipe().unwrap();
-        let queue = LogQueue::start(sink).unwrap();
+        let queue = LogQueue::start(Pipe(sink)).unwrap();
         queue.push(b"hello\n");
         queue.finish(Duration::from_secs(60));
         let mut line = [0; 6];
-        io::Read::read_exact(&mut reader, &mut line).unwrap();
+        reader.read_exact(&mut line).unwrap();
         assert_eq!(&line, b"hello\n");
+    }
 
+    #[test]
+    fn a_stuck_sink_holds_up_neither_records_nor_the_end_and_costs_counts() {
         let (_reader, sink) = io::pipe().unwrap();
-        let queue = LogQueue::start(sink).unwrap();
-        queue.push(&vec![b'x'; 1024 * 1024]);
+        let queue = LogQueue::start(Pipe(sink)).unwrap();
+        let lost_before = lost();
+        for _ in 0..3 * QUEUE_BYTES / (1024 * 1024) {
+            queue.push(&[b'x'; 1024 * 1024]);
+        }
+        assert!(lost() - lost_before >= 16, "one queue waits, another is on its way, a third is lost");
         queue.finish(Duration::from_millis(10));
+    }
+
+    #[test]
+    fn a_batch_knows_its_records() {
+        let mut batch = Batch::default();
+        for record in [&b"one"[..], b"", b"three"] {
+            batch.push(record);
+        }
+        assert_eq!(batch.records().collect::<Vec<_>>(), [&b"one"[..], b"", b"three"]);
+        assert_eq!(batch.beyond(0), Some((3, 0..3)));
+        assert_eq!(batch.beyond(2), Some((3, 0..3)));
+        assert_eq!(batch.beyond(3), Some((1, 3..8)));
+        assert_eq!(batch.beyond(8), None);
     }
 }

@@ -1,14 +1,18 @@
-//! Log formats, and where the records go: standard error.
+//! Log formats, and where the records go: to standard error, or to systemd's journal.
 
 use std::io::{self, IsTerminal, Write};
 use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 
 use tracing::level_filters::LevelFilter;
-use tracing_subscriber::fmt::{MakeWriter, SubscriberBuilder};
+use tracing::subscriber::set_global_default;
+use tracing_subscriber::fmt::{self, MakeWriter};
+use tracing_subscriber::layer::SubscriberExt;
 
 use super::events;
+use super::journal::{JournalLayer, JournalSink};
 use super::log_queue::LogQueue;
+use super::log_stream::StreamSink;
 
 /// How records are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -103,13 +107,12 @@ impl Logging {
     /// # Errors
     /// No thread could be started, or the process logs already.
     pub fn start(format: LogFormat, level: LogLevel) -> anyhow::Result<Logging> {
-        let queue = LogQueue::start(io::stderr())?;
-        let builder = tracing_subscriber::fmt()
-            .with_max_level(level.filter())
-            .with_target(false)
-            .log_internal_errors(false)
-            .with_writer(queue.clone());
-        install(builder, format.decided())?;
+        let format = format.decided();
+        let queue = match format {
+            LogFormat::Journald => LogQueue::start(JournalSink::new()?)?,
+            _ => LogQueue::start(StreamSink::new(io::stderr()))?,
+        };
+        install(format, level.filter(), queue.clone())?;
         std::panic::set_hook(Box::new(events::panicked));
         Ok(Logging { queue })
     }
@@ -120,30 +123,17 @@ impl Logging {
     }
 }
 
-type Builder = SubscriberBuilder<
-    tracing_subscriber::fmt::format::DefaultFields,
-    tracing_subscriber::fmt::format::Format,
-    LevelFilter,
-    LogQueue,
->;
-
-fn install(builder: Builder, format: LogFormat) -> anyhow::Result<()> {
-    match format {
-        LogFormat::Json => {
-            let json = builder.json().flatten_event(true);
-            let json = json.with_current_span(false).with_span_list(false);
-            tracing::subscriber::set_global_default(json.finish())?;
-        }
-        LogFormat::Journald => {
-            let plain = builder.with_ansi(false).without_time();
-            tracing::subscriber::set_global_default(plain.finish())?;
-        }
-        LogFormat::Text | LogFormat::Auto => {
-            let text = builder.with_ansi(colour_wanted());
-            tracing::subscriber::set_global_default(text.finish())?;
-        }
+fn install(format: LogFormat, filter: LevelFilter, queue: LogQueue) -> anyhow::Result<()> {
+    let registry = tracing_subscriber::registry().with(filter);
+    if format == LogFormat::Journald {
+        return Ok(set_global_default(registry.with(JournalLayer::new(queue)))?);
     }
-    Ok(())
+    let lines = fmt::layer().with_target(false).log_internal_errors(false).with_writer(queue);
+    if format == LogFormat::Json {
+        let json = lines.json().flatten_event(true).with_current_span(false).with_span_list(false);
+        return Ok(set_global_default(registry.with(json))?);
+    }
+    Ok(set_global_default(registry.with(lines.with_ansi(colour_wanted())))?)
 }
 
 /// Colour is for people: only on a terminal, and not where <https://no-color.org> asks for none.

@@ -1,6 +1,8 @@
 //! What an operator sees and does: log records and their formats, signals.
 
 pub mod events;
+pub mod journal;
 pub mod log_queue;
+pub mod log_stream;
 pub mod logging;
 pub mod signals;

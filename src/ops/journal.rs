@@ -1,0 +1,144 @@
+//! Records as journald's native entries, with fields of their own: `journalctl PULSE_ECHO_REASON=heartbeat_timeout`.
+//!
+//! The wire format is <https://systemd.io/JOURNAL_NATIVE_PROTOCOL/>: one datagram per record, one `NAME=value` line per
+//! field; a value with a line feed in it is sent by its length instead.
+
+use std::fmt::{Debug, Display, Write as _};
+use std::io;
+use std::os::unix::net::UnixDatagram;
+use std::path::PathBuf;
+
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::Context;
+
+use super::log_queue::{Batch, LogQueue, Sink};
+
+const SOCKET: &str = "/run/systemd/journal/socket";
+
+/// Sends records to journald. A datagram is sent whole or not at all; while journald is slow this waits, in the
+/// log thread.
+#[derive(Debug)]
+pub struct JournalSink {
+    socket: UnixDatagram,
+    path: PathBuf,
+}
+
+impl JournalSink {
+    /// A sink for the machine's journal, which need not be there yet, or all the time.
+    ///
+    /// # Errors
+    /// The system has no socket left.
+    pub fn new() -> io::Result<JournalSink> {
+        JournalSink::at(SOCKET.into())
+    }
+
+    fn at(path: PathBuf) -> io::Result<JournalSink> {
+        Ok(JournalSink { socket: UnixDatagram::unbound()?, path })
+    }
+}
+
+impl Sink for JournalSink {
+    fn write(&mut self, batch: &Batch) -> u64 {
+        let sent = |record: &&[u8]| self.socket.send_to(record, &self.path).is_ok();
+        batch.records().filter(|record| !sent(record)).count() as u64
+    }
+}
+
+/// Turns each record into an entry, and queues it.
+#[derive(Debug)]
+pub struct JournalLayer(LogQueue);
+
+impl JournalLayer {
+    /// Entries go to `queue`.
+    pub fn new(queue: LogQueue) -> JournalLayer {
+        JournalLayer(queue)
+    }
+}
+
+impl<S: Subscriber> Layer<S> for JournalLayer {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let mut entry = Entry::default();
+        entry.line("PRIORITY", priority(*event.metadata().level()));
+        entry.line("SYSLOG_IDENTIFIER", env!("CARGO_PKG_NAME"));
+        event.record(&mut entry);
+        self.0.push(&entry.bytes);
+    }
+}
+
+/// The severity as syslog(3) numbers it.
+fn priority(level: Level) -> u8 {
+    match level {
+        Level::ERROR => 3,
+        Level::WARN => 4,
+        Level::INFO => 6,
+        _ => 7,
+    }
+}
+
+/// One journal entry.
+#[derive(Debug, Default)]
+struct Entry {
+    bytes: Vec<u8>,
+    value: String,
+}
+
+impl Entry {
+    fn line(&mut self, name: &str, value: impl Display) {
+        self.value.clear();
+        let _ = write!(self.value, "{value}"); // writing to a String cannot fail
+        self.bytes.extend_from_slice(name.as_bytes());
+        if self.value.contains('\n') {
+            self.bytes.push(b'\n');
+            self.bytes.extend_from_slice(&(self.value.len() as u64).to_le_bytes());
+        } else {
+            self.bytes.push(b'=');
+        }
+        self.bytes.extend_from_slice(self.value.as_bytes());
+        self.bytes.push(b'\n');
+    }
+
+    fn field(&mut self, field: &Field, value: impl Display) {
+        match field.name() {
+            "message" => self.line("MESSAGE", value),
+            name => self.line(&format!("PULSE_ECHO_{}", name.to_ascii_uppercase()), value),
+        }
+    }
+}
+
+impl Visit for Entry {
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.field(field, value);
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.field(field, value);
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        self.field(field, format_args!("{value:?}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_with_line_feeds_are_sent_by_length() {
+        let mut entry = Entry::default();
+        entry.line("PRIORITY", 6);
+        entry.line("MESSAGE", "two\nlines");
+        assert_eq!(entry.bytes, b"PRIORITY=6\nMESSAGE\n\x09\0\0\0\0\0\0\0two\nlines\n");
+    }
+
+    #[test]
+    fn without_a_journal_every_record_is_lost_and_counted() {
+        let mut sink = JournalSink::at("/nonexistent/socket".into()).unwrap();
+        let mut batch = Batch::default();
+        batch.push(b"MESSAGE=one\n");
+        batch.push(b"MESSAGE=two\n");
+        assert_eq!(sink.write(&batch), 2);
+    }
+}
