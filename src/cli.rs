@@ -50,6 +50,9 @@ pub struct Check {
     /// Configuration file; without it, the built-in default is checked
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// Print problems only
+    #[arg(long)]
+    pub quiet: bool,
 }
 
 /// What `explain` is told.

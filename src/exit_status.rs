@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use crate::config::Problems;
+use crate::net::inherited::SocketMismatch;
 use crate::net::listener::BindError;
 
 /// The exit statuses of pulse-echo. Wrong usage, 2, is clap's.
@@ -15,14 +16,14 @@ pub enum ExitStatus {
     Failure = 1,
     /// An address could not be bound (`EX_UNAVAILABLE`).
     Unavailable = 69,
-    /// Bad configuration (`EX_CONFIG`).
+    /// Bad configuration (`EX_CONFIG`), or sockets that do not fit it.
     Config = 78,
 }
 
 impl ExitStatus {
     /// The status that tells of an error.
     pub fn of(error: &anyhow::Error) -> ExitStatus {
-        if error.is::<Problems>() {
+        if error.is::<Problems>() || error.is::<SocketMismatch>() {
             ExitStatus::Config
         } else if error.is::<BindError>() {
             ExitStatus::Unavailable

@@ -1,6 +1,6 @@
 //! pulse-echo: a TCP echo and heartbeat server that says why each connection ended.
 //!
-//! `docs/architecture.md` is the map. In short: `main` -> [`commands`] -> [`config`], [`net`] -> [`ops`] -> [`core`].
+//! `docs/architecture.md` is the map. In short: `main` -> [`commands`] -> [`daemon`] -> [`config`], [`net`] -> [`ops`] -> [`core`].
 
 // What a peer, a file or the environment controls must not bring us down.
 #![warn(clippy::unwrap_used, clippy::expect_used)]
@@ -9,6 +9,7 @@ pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod core;
+pub mod daemon;
 pub mod exit_status;
 pub mod explain;
 pub mod net;

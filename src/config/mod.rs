@@ -5,6 +5,7 @@
 //! problem; all of them come back together, each with its place, as `Problems`.
 
 mod address;
+mod changes;
 mod defaults;
 mod duration;
 mod file;
@@ -23,6 +24,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
+pub use changes::{Change, changes};
 pub use problems::{Place, Problem, Problems};
 
 use crate::core::liveness::{Deadlines, Heartbeat};

@@ -13,7 +13,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Accepts connections and hands them over, for ever.
-pub async fn accept_all(listener: AcceptingListener, intake: Rc<Intake>) {
+pub async fn accept_all(listener: Rc<AcceptingListener>, intake: Rc<Intake>) {
     let mut episode = None;
     loop {
         match listener.accept().await {
@@ -21,7 +21,7 @@ pub async fn accept_all(listener: AcceptingListener, intake: Rc<Intake>) {
                 if let Some(episode) = episode.take() {
                     end(&listener, &episode);
                 }
-                intake.admit(socket, peer, listener.options());
+                intake.admit(socket, peer, &listener.options());
             }
             Err(error) if AcceptFailure::of(&error) == AcceptFailure::ClientGone => {}
             Err(error) => {

@@ -8,7 +8,6 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -18,6 +17,7 @@ use super::clock;
 use super::event_loop::{EventLoop, Phase, READ_BYTES};
 use super::failure;
 use super::options::ListenerOptions;
+use super::service::Service;
 use super::transport::{Transport, poll_read};
 use crate::core::close::{Close, CloseReason, Operation};
 use crate::core::liveness::Jitter;
@@ -47,7 +47,9 @@ pub struct Ended {
 #[derive(Debug)]
 pub struct Connection<T> {
     transport: T,
-    listener: Arc<ListenerOptions>,
+    service: Rc<Service>,
+    /// Of the service, as far as this connection has followed it.
+    revision: u32,
     event_loop: Rc<EventLoop>,
     seat: usize,
     session: Session,
@@ -85,15 +87,17 @@ impl<T: Transport> Connection<T> {
     /// A connection that opens now. It does nothing until it is [run](Connection::run).
     pub fn new(
         transport: T,
-        listener: Arc<ListenerOptions>,
+        listener: &ListenerOptions,
         event_loop: Rc<EventLoop>,
         jitter: Jitter,
     ) -> Connection<T> {
-        let session = Session::new(listener.protocol, clock::now(), jitter);
+        let service = event_loop.services.serve(listener);
+        let session = Session::new(service.protocol(), clock::now(), jitter);
         let seat = event_loop.take_seat();
         Connection {
             transport,
-            listener,
+            revision: service.revision(),
+            service,
             event_loop,
             seat,
             session,
@@ -137,6 +141,10 @@ impl<T: Transport> Connection<T> {
     }
 
     fn take_orders(&mut self) -> Result<(), Close> {
+        if self.revision != self.service.revision() {
+            self.revision = self.service.revision();
+            self.transport.set_keepalive(self.service.protocol(), self.service.timing().heartbeat);
+        }
         match self.event_loop.phase() {
             Phase::Serving => Ok(()),
             Phase::Draining => {
@@ -341,7 +349,8 @@ impl<T: Transport> Connection<T> {
             true => None,
             false => self.transport.acknowledged_bytes(),
         };
-        match self.session.handle_timeout(&self.listener.timing, now, acknowledged) {
+        let timing = self.service.timing();
+        match self.session.handle_timeout(&timing, now, acknowledged) {
             None => Ok(false),
             Some(Step::Send(probe)) => self.send(cx, now, probe.as_bytes()).map(|()| true),
             Some(Step::Finish) => {
@@ -354,13 +363,13 @@ impl<T: Transport> Connection<T> {
             }
             Some(Step::Close(reason)) => {
                 let evidence = self.transport.evidence();
-                Err(self.session.close(reason, &self.listener.timing, evidence))
+                Err(self.session.close(reason, &timing, evidence))
             }
         }
     }
 
     fn next_timeout(&self) -> Option<Instant> {
-        self.session.next_timeout(&self.listener.timing)
+        self.session.next_timeout(&self.service.timing())
     }
 }
 

@@ -8,6 +8,8 @@ use std::task::{Poll, Waker};
 use slab::Slab;
 use tokio::sync::Notify;
 
+use super::options::ListenerOptions;
+use super::service::Services;
 use super::stall::StallBook;
 use crate::core::protocol::HEADROOM;
 
@@ -34,6 +36,8 @@ pub struct EventLoop {
     /// Who to wake when the phase changes: one seat per connection.
     seats: RefCell<Slab<Waker>>,
     vacated: Notify,
+    /// How the connections of each listener are served.
+    pub services: Services,
     /// When it slept.
     pub stalls: Rc<StallBook>,
 }
@@ -45,6 +49,7 @@ impl Default for EventLoop {
             phase: Cell::new(Phase::Serving),
             seats: RefCell::default(),
             vacated: Notify::new(),
+            services: Services::default(),
             stalls: Rc::default(),
         }
     }
@@ -64,6 +69,16 @@ impl EventLoop {
     /// Changes the phase and wakes every connection to see it.
     pub fn enter(&self, phase: Phase) {
         self.phase.set(phase);
+        self.wake_all();
+    }
+
+    /// Takes up new settings of a listener, and wakes every connection to see them.
+    pub fn change(&self, options: &ListenerOptions) {
+        self.services.serve(options);
+        self.wake_all();
+    }
+
+    fn wake_all(&self) {
         for (_, waker) in self.seats.borrow().iter() {
             waker.wake_by_ref();
         }

@@ -21,7 +21,7 @@ const REFUSAL_RECORD_INTERVAL: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct Intake {
     workers: Vec<Worker>,
-    max_connections: usize,
+    max_connections: Cell<usize>,
     accepted: Cell<u64>,
     refused: Cell<u64>,
     /// Refusals that no record told of yet, and when the last one did.
@@ -34,7 +34,7 @@ impl Intake {
     pub fn new(workers: Vec<Worker>, max_connections: usize) -> Intake {
         Intake {
             workers,
-            max_connections,
+            max_connections: Cell::new(max_connections),
             accepted: Cell::new(0),
             refused: Cell::new(0),
             untold_refusals: Cell::new(0),
@@ -44,7 +44,7 @@ impl Intake {
 
     /// Hands a new connection to the least loaded event loop, or refuses it.
     pub fn admit(&self, socket: TcpStream, peer: SocketAddr, listener: &Arc<ListenerOptions>) {
-        if self.open() >= self.max_connections as u64 {
+        if self.open() >= self.max_connections.get() as u64 {
             return self.refuse(&socket, peer, listener);
         }
         let Some(worker) = self.workers.iter().min_by_key(|worker| worker.open()) else {
@@ -59,6 +59,11 @@ impl Intake {
         };
         let listener = Arc::clone(listener);
         worker.serve(Accepted { socket, identity, listener });
+    }
+
+    /// Changes how many are let in at a time. Those inside stay.
+    pub fn set_max_connections(&self, max_connections: usize) {
+        self.max_connections.set(max_connections);
     }
 
     /// The event loops behind it.
@@ -95,7 +100,7 @@ impl Intake {
             listener: &listener.name,
             peer,
             count: self.untold_refusals.take(),
-            max_connections: self.max_connections,
+            max_connections: self.max_connections.get(),
         });
     }
 }

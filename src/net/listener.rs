@@ -1,29 +1,25 @@
 //! Listening sockets: their options, and what the errors of accept(2) mean.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 
-use socket2::{Domain, Socket, TcpKeepalive, Type};
+use socket2::{Domain, SockRef, Socket, Type};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
+use super::keepalive;
 use super::options::ListenerOptions;
-use crate::core::liveness::{Heartbeat, whole_seconds};
-use crate::core::protocol::Protocol;
 
 /// Connections that may wait to be accepted; the kernel lowers it to `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
-
-/// `MAX_TCP_KEEPCNT` of the kernel's include/net/tcp.h.
-const MOST_KEEPALIVE_RETRIES: u32 = 127;
 
 /// A listening socket and what it is for.
 #[derive(Debug)]
 pub struct Listener {
     socket: TcpListener,
-    address: SocketAddr,
     options: Arc<ListenerOptions>,
 }
 
@@ -56,16 +52,30 @@ impl Listener {
     ///
     /// # Errors
     /// The address is in use, not of this machine, not allowed, …
-    pub fn bind(options: ListenerOptions) -> Result<Listener, BindError> {
-        match open(&options) {
-            Ok((socket, address)) => Ok(Listener { socket, address, options: Arc::new(options) }),
-            Err(cause) => Err(BindError { listener: options.name, address: options.address, cause }),
-        }
+    pub fn bind(options: &ListenerOptions) -> Result<Listener, BindError> {
+        let listener = |socket| Listener::new(socket, options);
+        open(options.address).and_then(listener).map_err(|cause| BindError {
+            listener: Arc::clone(&options.name),
+            address: options.address,
+            cause,
+        })
+    }
+
+    /// Takes over a socket that listens already.
+    ///
+    /// # Errors
+    /// It is no TCP socket.
+    pub fn new(socket: Socket, options: &ListenerOptions) -> io::Result<Listener> {
+        configure(&SockRef::from(&socket), options)?;
+        Ok(Listener { socket: socket.into(), options: Arc::new(options.clone()) })
     }
 
     /// The address, with the real port.
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    ///
+    /// # Errors
+    /// The system does not tell.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
     }
 
     /// How its connections are served.
@@ -80,7 +90,7 @@ impl Listener {
     pub fn into_accepting(self) -> io::Result<AcceptingListener> {
         // SAFETY: a TcpListener owns its one open descriptor until it is dropped.
         let socket = unsafe { AsyncFd::register_with_interest(self.socket, Interest::READABLE) }?;
-        Ok(AcceptingListener { socket, options: self.options })
+        Ok(AcceptingListener { socket, options: RefCell::new(self.options) })
     }
 }
 
@@ -88,7 +98,7 @@ impl Listener {
 #[derive(Debug)]
 pub struct AcceptingListener {
     socket: AsyncFd<TcpListener>,
-    options: Arc<ListenerOptions>,
+    options: RefCell<Arc<ListenerOptions>>,
 }
 
 impl AcceptingListener {
@@ -106,43 +116,38 @@ impl AcceptingListener {
     }
 
     /// How its connections are served.
-    pub fn options(&self) -> &Arc<ListenerOptions> {
-        &self.options
+    pub fn options(&self) -> Arc<ListenerOptions> {
+        Arc::clone(&self.options.borrow())
+    }
+
+    /// Serves the connections to come otherwise.
+    ///
+    /// # Errors
+    /// The socket is gone.
+    pub fn set_options(&self, options: &ListenerOptions) -> io::Result<()> {
+        configure(&SockRef::from(self.socket.get_ref()), options)?;
+        self.options.replace(Arc::new(options.clone()));
+        Ok(())
     }
 }
 
-/// Options that a connection needs are set here: on Linux it inherits them, which saves system calls per connection.
-fn open(options: &ListenerOptions) -> io::Result<(TcpListener, SocketAddr)> {
-    let address = options.address;
+fn open(address: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
-    socket.set_nonblocking(true)?;
     socket.set_reuse_address(true)?;
     if address.is_ipv6() {
         // What is written is what is bound: [::] does not take IPv4 as well, so 0.0.0.0 can stand beside it.
         socket.set_only_v6(true)?;
     }
-    socket.set_tcp_nodelay(true)?;
-    if let Some(heartbeat) = options.timing.heartbeat {
-        socket.set_tcp_keepalive(&keepalive(options.protocol, heartbeat))?;
-    }
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
-    let socket = TcpListener::from(socket);
-    let address = socket.local_addr()?;
-    Ok((socket, address))
+    Ok(socket)
 }
 
-/// In the raw protocol the kernel's keepalive is the heartbeat. In the line protocol it is a witness, heard when a
-/// silent peer is judged: it asks the host while the application cannot be asked, and hardly ever gives up by itself.
-fn keepalive(protocol: Protocol, heartbeat: Heartbeat) -> TcpKeepalive {
-    let retries = match protocol {
-        Protocol::Raw => heartbeat.max_missed,
-        Protocol::Line => MOST_KEEPALIVE_RETRIES,
-    };
-    TcpKeepalive::new()
-        .with_time(whole_seconds(heartbeat.interval))
-        .with_interval(whole_seconds(heartbeat.timeout))
-        .with_retries(retries)
+/// Options that a connection needs are set here: on Linux it inherits them, which saves system calls per connection.
+fn configure(socket: &SockRef<'_>, options: &ListenerOptions) -> io::Result<()> {
+    socket.set_nonblocking(true)?;
+    socket.set_tcp_nodelay(true)?;
+    keepalive::set(socket, options.protocol, options.timing.heartbeat)
 }
 
 /// What a failed accept(2) means.

@@ -1,28 +1,30 @@
-//! The server: binds, serves, drains. It starts the event loops and tells them when it is over.
+//! The server: binds, serves, changes, drains. It starts the event loops and tells them when it is over.
 
 use std::convert::Infallible;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinSet;
 
-use super::acceptor;
 use super::event_loop::Phase;
+use super::inherited::InheritedSockets;
 use super::intake::Intake;
-use super::listener::{BindError, Listener};
-use super::options::ServerOptions;
-use super::worker::Worker;
-use crate::ops::events;
+use super::listener::Listener;
+use super::listeners::Listeners;
+use super::options::{ListenerOptions, ServerOptions};
+use super::pulse::Pulse;
+use super::worker::{Finished, Worker};
+use crate::ops::{events, systemd};
 
 /// What the operator wants of a running server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Command {
     /// Stop; said twice: stop at once.
     Stop,
-    /// Take up a new configuration.
-    Reload,
+    /// Become what these options say, wholly or not at all, and answer. The number of workers stays.
+    Change(ServerOptions, oneshot::Sender<anyhow::Result<()>>),
 }
 
 /// A server whose addresses are bound.
@@ -33,18 +35,20 @@ pub struct Server {
 }
 
 impl Server {
-    /// Binds every address, or none.
+    /// Listens on every address, or on none: on the sockets that were passed to us, and on ones of our own.
     ///
     /// # Errors
-    /// The first address that could not be bound.
-    pub fn bind(options: ServerOptions) -> Result<Server, BindError> {
-        let listeners = options.listeners.iter().cloned().map(Listener::bind).collect::<Result<_, _>>()?;
+    /// A [`super::listener::BindError`] or a [`super::inherited::SocketMismatch`].
+    pub fn bind(options: ServerOptions, mut inherited: InheritedSockets) -> anyhow::Result<Server> {
+        let mut listeners = Vec::new();
+        for options in &options.listeners {
+            listeners.push(match inherited.take(options)? {
+                Some(listener) => listener,
+                None => Listener::bind(options)?,
+            });
+        }
+        inherited.finish()?;
         Ok(Server { options, listeners })
-    }
-
-    /// The bound listeners, with their real ports.
-    pub fn listeners(&self) -> &[Listener] {
-        &self.listeners
     }
 
     /// Serves until told to stop, and until every connection has ended. Must run on a [`tokio::runtime::LocalRuntime`].
@@ -52,47 +56,95 @@ impl Server {
     /// # Errors
     /// The event loops could not be started, or one of them died.
     pub async fn run(self, mut commands: mpsc::Receiver<Command>) -> anyhow::Result<()> {
-        let (workers, finished) = start_workers(self.options.workers)?;
-        let intake = Rc::new(Intake::new(workers, self.options.max_connections));
-        let mut finished = Finished(finished);
-        let summaries = summarise(Rc::clone(&intake), self.options.summary_interval);
-        let acceptors = start_accepting(self.listeners, &intake)?;
+        let Server { options, listeners } = self;
+        let (workers, mut finished) = start_workers(options.workers)?;
+        let intake = Rc::new(Intake::new(workers, options.max_connections));
+        let listeners = Listeners::start(listeners, Rc::clone(&intake)).context("cannot accept")?;
+        let mut serving = Serving { pulse: Pulse::new(Rc::clone(&intake)), intake, listeners, options };
+        systemd::ready();
         tokio::select! {
-            () = stop_wanted(&mut commands) => {}
+            () = serving.until_stopped(&mut commands) => {}
             () = finished.any() => return Err(anyhow!("an event loop died")),
-            never = summaries => match never {},
         }
-        drop(acceptors); // and with them the listening sockets
-        drain(&intake, self.options.shutdown_grace, &mut commands, &mut finished).await;
-        let totals = intake.totals();
-        events::summary(&totals);
-        events::stopped(&totals);
+        serving.drain(&mut commands, finished).await;
         Ok(())
     }
 }
 
-fn start_workers(count: usize) -> anyhow::Result<(Vec<Worker>, Vec<oneshot::Receiver<()>>)> {
-    let start = |index| {
-        let (sender, finished) = oneshot::channel();
-        Worker::start(index, sender)
-            .map(|worker| (worker, finished))
+fn start_workers(count: usize) -> anyhow::Result<(Vec<Worker>, Finished)> {
+    let mut finished = Finished::default();
+    let mut start = |index| {
+        Worker::start(index, finished.expect_one())
             .with_context(|| format!("cannot start event loop {index} of {count}"))
     };
-    (0..count).map(start).collect()
+    let workers = (0..count).map(&mut start).collect::<anyhow::Result<_>>()?;
+    Ok((workers, finished))
 }
 
-fn start_accepting(listeners: Vec<Listener>, intake: &Rc<Intake>) -> anyhow::Result<JoinSet<()>> {
-    let mut acceptors = JoinSet::new();
-    for listener in listeners {
-        let (options, address) = (listener.options().clone(), listener.address());
-        let accepting = listener.into_accepting().context("cannot watch a listening socket")?;
-        events::listening(&options.name, options.protocol, address);
-        acceptors.spawn_local(acceptor::accept_all(accepting, Rc::clone(intake)));
+/// A server at work.
+struct Serving {
+    intake: Rc<Intake>,
+    listeners: Listeners,
+    options: ServerOptions,
+    pulse: Pulse,
+}
+
+impl Serving {
+    async fn until_stopped(&mut self, commands: &mut mpsc::Receiver<Command>) {
+        loop {
+            let command = tokio::select! {
+                command = commands.recv() => command,
+                never = summarise(&self.intake, self.options.summary_interval) => match never {},
+                never = self.pulse.beat() => match never {},
+            };
+            match command {
+                Some(Command::Change(options, answer)) => {
+                    // Nobody waits for the answer only where everything ends.
+                    let _ = answer.send(self.change(options));
+                }
+                Some(Command::Stop) | None => return,
+            }
+        }
     }
-    Ok(acceptors)
+
+    fn change(&mut self, wanted: ServerOptions) -> anyhow::Result<()> {
+        self.listeners.change(&wanted.listeners)?;
+        self.intake.set_max_connections(wanted.max_connections);
+        wanted.listeners.iter().for_each(|listener| self.change_connections(listener));
+        self.options = ServerOptions { workers: self.options.workers, ..wanted };
+        self.pulse.note_reload();
+        Ok(())
+    }
+
+    /// Open connections of that name follow it.
+    fn change_connections(&self, listener: &ListenerOptions) {
+        let listener = Arc::new(listener.clone());
+        self.intake.workers().iter().for_each(|worker| worker.change(Arc::clone(&listener)));
+    }
+
+    /// Lets the connections finish, for as long as the grace and the operator's patience last.
+    async fn drain(self, commands: &mut mpsc::Receiver<Command>, mut finished: Finished) {
+        let Serving { intake, listeners, options, pulse } = self;
+        drop(listeners); // and with them the listening sockets
+        systemd::stopping(options.shutdown_grace);
+        events::drain(intake.open(), options.shutdown_grace);
+        let enter = |phase| intake.workers().iter().for_each(|worker| worker.enter(phase));
+        enter(Phase::Draining);
+        tokio::select! {
+            () = finished.all() => {}
+            () = tokio::time::sleep(options.shutdown_grace) => {}
+            () = stop_wanted(commands) => {}
+            never = pulse.beat() => match never {},
+        }
+        enter(Phase::Ending);
+        finished.all().await;
+        let totals = intake.totals();
+        events::summary(&totals);
+        events::stopped(&totals);
+    }
 }
 
-async fn summarise(intake: Rc<Intake>, interval: Option<Duration>) -> Infallible {
+async fn summarise(intake: &Intake, interval: Option<Duration>) -> Infallible {
     let Some(interval) = interval else {
         return std::future::pending().await;
     };
@@ -102,50 +154,7 @@ async fn summarise(intake: Rc<Intake>, interval: Option<Duration>) -> Infallible
     }
 }
 
+/// Waits for the second wish to stop; changes are not worth making any more.
 async fn stop_wanted(commands: &mut mpsc::Receiver<Command>) {
-    while let Some(Command::Reload) = commands.recv().await {
-        events::reload_failed("reload is not there yet; nothing changed");
-    }
-}
-
-/// Lets the connections finish, for as long as `grace` and the operator's patience last.
-async fn drain(
-    intake: &Intake,
-    grace: Duration,
-    commands: &mut mpsc::Receiver<Command>,
-    finished: &mut Finished,
-) {
-    events::drain(intake.open(), grace);
-    intake.workers().iter().for_each(|worker| worker.enter(Phase::Draining));
-    tokio::select! {
-        () = finished.all() => return,
-        () = tokio::time::sleep(grace) => {}
-        () = stop_wanted(commands) => {}
-    }
-    intake.workers().iter().for_each(|worker| worker.enter(Phase::Ending));
-    finished.all().await;
-}
-
-/// The event loops' ends.
-struct Finished(Vec<oneshot::Receiver<()>>);
-
-impl Finished {
-    async fn any(&mut self) {
-        std::future::poll_fn(|cx| {
-            let ended =
-                |finished: &mut oneshot::Receiver<()>| std::pin::Pin::new(finished).poll(cx).is_ready();
-            match self.0.iter_mut().any(ended) {
-                true => std::task::Poll::Ready(()),
-                false => std::task::Poll::Pending,
-            }
-        })
-        .await;
-    }
-
-    async fn all(&mut self) {
-        while let Some(finished) = self.0.last_mut() {
-            let _ = finished.await; // dropped, never sent: that is the news
-            self.0.pop();
-        }
-    }
+    while let Some(Command::Change(..)) = commands.recv().await {}
 }

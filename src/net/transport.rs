@@ -8,7 +8,9 @@ use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use super::tcp_info;
+use super::{keepalive, tcp_info};
+use crate::core::liveness::Heartbeat;
+use crate::core::protocol::Protocol;
 use crate::core::verdict::Evidence;
 
 /// A stream, and the looks past the runtime's readiness cache that a fair judgement needs.
@@ -32,6 +34,9 @@ pub trait Transport: AsyncRead + AsyncWrite + Unpin {
     fn evidence(&self) -> Evidence {
         Evidence::default()
     }
+
+    /// Takes up another heartbeat in an open connection.
+    fn set_keepalive(&self, _: Protocol, _: Option<Heartbeat>) {}
 
     /// Makes the coming close an abort: the bytes that the peer does not take are dropped, and it is told by RST.
     fn abort_on_close(&self) {}
@@ -65,6 +70,11 @@ impl Transport for TcpStream {
 
     fn evidence(&self) -> Evidence {
         tcp_info::evidence(self)
+    }
+
+    fn set_keepalive(&self, protocol: Protocol, heartbeat: Option<Heartbeat>) {
+        // It fails only where the connection is over, which the next read tells better.
+        let _ = keepalive::set(&SockRef::from(self), protocol, heartbeat);
     }
 
     fn abort_on_close(&self) {

@@ -1,10 +1,13 @@
 //! One event loop in its own thread, and the connections it serves.
 
+use std::future::poll_fn;
 use std::io;
 use std::net::TcpStream;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
 use std::thread;
 
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
@@ -22,6 +25,7 @@ use crate::ops::events::{self, Identity};
 /// The handle of an event loop.
 #[derive(Debug)]
 pub struct Worker {
+    index: usize,
     orders: mpsc::UnboundedSender<Order>,
     tally: Arc<Tally>,
 }
@@ -41,6 +45,9 @@ pub struct Accepted {
 enum Order {
     Serve(Accepted),
     Enter(Phase),
+    Change(Arc<ListenerOptions>),
+    /// Show that the event loop turns.
+    Beat,
 }
 
 /// What a worker was given and what it closed. Its open connections are the difference, so the sums always agree.
@@ -50,6 +57,8 @@ struct Tally {
     assigned: AtomicU64,
     /// Written by the worker alone.
     closed: [AtomicU64; CloseReason::ALL.len()],
+    /// How often it showed that it turns.
+    beats: AtomicU64,
 }
 
 impl Worker {
@@ -77,7 +86,12 @@ impl Worker {
             }
         })?;
         let started = readiness.recv().map_err(io::Error::other)?;
-        started.map(|()| Worker { orders, tally })
+        started.map(|()| Worker { index, orders, tally })
+    }
+
+    /// Which one it is: 0, 1, …
+    pub fn index(&self) -> usize {
+        self.index
     }
 
     /// Gives it a connection.
@@ -89,6 +103,21 @@ impl Worker {
     /// Tells all its connections what to do.
     pub fn enter(&self, phase: Phase) {
         self.order(Order::Enter(phase));
+    }
+
+    /// Tells it the new settings of a listener.
+    pub fn change(&self, options: Arc<ListenerOptions>) {
+        self.order(Order::Change(options));
+    }
+
+    /// Asks it to show that it turns, by adding one to [`Worker::beats`].
+    pub fn ask_for_beat(&self) {
+        self.order(Order::Beat);
+    }
+
+    /// How often it showed that it turns.
+    pub fn beats(&self) -> u64 {
+        self.tally.beats.load(Ordering::Relaxed)
     }
 
     /// Connections it has not closed yet. Asked by the acceptor alone, which sees what it assigned itself.
@@ -107,6 +136,39 @@ impl Worker {
     /// A worker takes orders until it has ended, and it ends only when told to: what it no longer hears is moot.
     fn order(&self, order: Order) {
         let _ = self.orders.send(order);
+    }
+}
+
+/// The ends of the event loops.
+#[derive(Debug, Default)]
+pub struct Finished(Vec<oneshot::Receiver<()>>);
+
+impl Finished {
+    /// One more to wait for: what is returned is dropped at its end.
+    pub fn expect_one(&mut self) -> oneshot::Sender<()> {
+        let (sender, receiver) = oneshot::channel();
+        self.0.push(receiver);
+        sender
+    }
+
+    /// Waits for the first.
+    pub async fn any(&mut self) {
+        poll_fn(|cx| {
+            let mut polls = self.0.iter_mut().map(|finished| Pin::new(finished).poll(cx));
+            match polls.any(|poll| poll.is_ready()) {
+                true => Poll::Ready(()),
+                false => Poll::Pending,
+            }
+        })
+        .await;
+    }
+
+    /// Waits for all.
+    pub async fn all(&mut self) {
+        while let Some(finished) = self.0.last_mut() {
+            let _ = finished.await; // dropped, never sent: that is the news
+            self.0.pop();
+        }
     }
 }
 
@@ -133,6 +195,10 @@ async fn take_orders(
             order = inbox.recv() => match order {
                 Some(Order::Serve(accepted)) => open(accepted, event_loop, tally),
                 Some(Order::Enter(phase)) => event_loop.enter(phase),
+                Some(Order::Change(options)) => event_loop.change(&options),
+                Some(Order::Beat) => {
+                    tally.beats.fetch_add(1, Ordering::Relaxed);
+                }
                 None => return,
             },
             () = event_loop.vacated(), if event_loop.phase() != Phase::Serving => return,
@@ -147,7 +213,7 @@ fn open(accepted: Accepted, event_loop: &Rc<EventLoop>, tally: &Arc<Tally>) {
     match stream {
         Ok(stream) => {
             let event_loop = Rc::clone(event_loop);
-            let mut connection = Connection::new(stream, listener, event_loop, fastrand::u8(..));
+            let mut connection = Connection::new(stream, &listener, event_loop, fastrand::u8(..));
             let tally = Arc::clone(tally);
             tokio::task::spawn_local(async move {
                 let Ended { close, report } = connection.run().await;

@@ -91,6 +91,12 @@ impl Totals {
         self.by_reason.iter().sum()
     }
 
+    /// Those of them that ended in good order.
+    pub fn closed_in_order(&self) -> u64 {
+        let orderly = |reason: &CloseReason| reason.severity() == Severity::Orderly;
+        CloseReason::ALL.into_iter().filter(orderly).filter_map(|reason| self.seen(reason)).sum()
+    }
+
     /// Connections still served.
     pub fn open(&self) -> u64 {
         self.accepted - self.closed()
@@ -246,8 +252,33 @@ pub fn stall(stall: &Stall) {
 }
 
 /// The old configuration stays.
-pub fn reload_failed(why: &str) {
-    warn!(event = display("reload_failed"), "{why}");
+pub fn reload_failed(why: &anyhow::Error) {
+    warn!(event = display("reload_failed"), "reload failed, the old configuration stays: {why:#}");
+}
+
+/// A setting changed by a reload. `None`: there was, or is, no such setting.
+pub fn setting_changed(key: &str, old: Option<&str>, new: Option<&str>, needs_restart: bool) {
+    let when = if needs_restart { "with the next restart" } else { "now" };
+    info!(
+        event = display("reload"),
+        key = display(key),
+        old = old.map(display),
+        new = new.map(display),
+        needs_restart,
+        "{key}: {} -> {}, {when}",
+        old.unwrap_or("none"),
+        new.unwrap_or("none")
+    );
+}
+
+/// A reload is done; what it changed was told before.
+pub fn reloaded(changes: usize) {
+    info!(event = display("reload"), changes, "reloaded the configuration: {changes} settings changed");
+}
+
+/// An event loop does not turn any more. Under a watchdog the service is restarted for it.
+pub fn stuck(worker: usize) {
+    error!(event = display("stuck"), worker, "event loop {worker} does not turn");
 }
 
 /// A stop began.

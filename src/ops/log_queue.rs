@@ -132,7 +132,7 @@ impl LogQueue {
     }
 
     /// Lets the thread write what waits, but waits `patience` at most for that.
-    pub fn finish(self, patience: Duration) {
+    pub fn finish(&self, patience: Duration) {
         let mut state = self.shared.lock();
         state.closing = true;
         self.shared.filled.notify_one();

@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use tracing::level_filters::LevelFilter;
 use tracing::subscriber::set_global_default;
+use tracing_subscriber::Registry;
 use tracing_subscriber::fmt::{self, MakeWriter};
 use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::reload::{self, Handle};
 
 use super::events;
 use super::journal::{JournalLayer, JournalSink};
@@ -99,6 +101,7 @@ const LAST_RECORDS_PATIENCE: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct Logging {
     queue: LogQueue,
+    filter: Handle<LevelFilter, Registry>,
 }
 
 impl Logging {
@@ -112,18 +115,27 @@ impl Logging {
             LogFormat::Journald => LogQueue::start(JournalSink::new()?)?,
             _ => LogQueue::start(StreamSink::new(io::stderr()))?,
         };
-        install(format, level.filter(), queue.clone())?;
+        let (filter, handle) = reload::Layer::new(level.filter());
+        install(format, filter, queue.clone())?;
         std::panic::set_hook(Box::new(events::panicked));
-        Ok(Logging { queue })
+        Ok(Logging { queue, filter: handle })
+    }
+
+    /// From now on writes records of this level and above.
+    pub fn set_level(&self, level: LogLevel) {
+        // It fails only where there is no log any more.
+        let _ = self.filter.reload(level.filter());
     }
 
     /// Writes what waits to be written.
-    pub fn finish(self) {
+    pub fn finish(&self) {
         self.queue.finish(LAST_RECORDS_PATIENCE);
     }
 }
 
-fn install(format: LogFormat, filter: LevelFilter, queue: LogQueue) -> anyhow::Result<()> {
+type Filter = reload::Layer<LevelFilter, Registry>;
+
+fn install(format: LogFormat, filter: Filter, queue: LogQueue) -> anyhow::Result<()> {
     let registry = tracing_subscriber::registry().with(filter);
     if format == LogFormat::Journald {
         return Ok(set_global_default(registry.with(JournalLayer::new(queue)))?);

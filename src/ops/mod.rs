@@ -1,4 +1,4 @@
-//! What an operator sees and does: log records and their formats, signals.
+//! What an operator sees and does: log records and their formats, signals, systemd.
 
 pub mod events;
 pub mod journal;
@@ -6,3 +6,4 @@ pub mod log_queue;
 pub mod log_stream;
 pub mod logging;
 pub mod signals;
+pub mod systemd;

@@ -1,0 +1,133 @@
+//! `serve`: joins configuration, log, signals, service manager and server.
+
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::thread::available_parallelism;
+
+use anyhow::Context as _;
+use tokio::runtime::{Builder, LocalOptions};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::cli::Serve;
+use crate::config::{self, Config, Count};
+use crate::core::liveness::Timing;
+use crate::net::inherited::InheritedSockets;
+use crate::net::limits;
+use crate::net::options::{ListenerOptions, ServerOptions};
+use crate::net::server::{self, Server};
+use crate::ops::logging::{LogLevel, Logging};
+use crate::ops::signals::{Signals, Wish};
+use crate::ops::{events, systemd};
+
+/// Serves until told to stop. An error has been told in the log by then.
+///
+/// # Errors
+/// See [`crate::exit_status::ExitStatus::of`] for what they mean.
+pub fn serve(arguments: &Serve, config: Config, logging: Logging) -> anyhow::Result<()> {
+    let logging = Rc::new(logging);
+    let served = serve_with(arguments, config, Rc::clone(&logging)).inspect_err(events::fatal);
+    logging.finish();
+    served
+}
+
+fn serve_with(arguments: &Serve, config: Config, logging: Rc<Logging>) -> anyhow::Result<()> {
+    let options = server_options(&config)?;
+    let source = arguments.config.as_deref();
+    let source = source.map_or("the built-in default (loopback only)".into(), Path::to_string_lossy);
+    events::starting(&source, options.workers, options.max_connections);
+    let inherited = systemd::inherited_sockets().context("cannot take the sockets passed to us")?;
+    let server = Server::bind(options, InheritedSockets::new(inherited))?;
+    let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
+    runtime.block_on(async {
+        let (commands, inbox) = mpsc::channel(1);
+        let reloader =
+            Reloader { file: arguments.config.clone(), level: arguments.log_level, current: config, logging };
+        tokio::task::spawn_local(obey(Signals::listen()?, reloader, commands));
+        server.run(inbox).await
+    })
+}
+
+/// Turns signals into commands, for ever.
+async fn obey(mut signals: Signals, mut reloader: Reloader, commands: mpsc::Sender<server::Command>) {
+    loop {
+        match signals.next().await {
+            Wish::Stop if commands.send(server::Command::Stop).await.is_err() => return,
+            Wish::Stop => {}
+            Wish::Reload => reloader.reload(&commands).await,
+        }
+    }
+}
+
+/// What a reload needs to know.
+struct Reloader {
+    file: Option<PathBuf>,
+    /// From the command line, which beats the file.
+    level: Option<LogLevel>,
+    current: Config,
+    logging: Rc<Logging>,
+}
+
+impl Reloader {
+    async fn reload(&mut self, commands: &mpsc::Sender<server::Command>) {
+        systemd::reloading();
+        match self.try_reload(commands).await {
+            Ok(changes) => events::reloaded(changes),
+            Err(error) => events::reload_failed(&error),
+        }
+        systemd::ready();
+    }
+
+    /// Applies the file wholly or, on an error, not at all; returns how many settings changed.
+    async fn try_reload(&mut self, commands: &mpsc::Sender<server::Command>) -> anyhow::Result<usize> {
+        let file = self.file.as_deref().context("there is no file: the built-in default is served")?;
+        let wanted = Config::load(file)?;
+        let (answer, done) = oneshot::channel();
+        commands.send(server::Command::Change(server_options(&wanted)?, answer)).await?;
+        done.await.context("the server is stopping")??;
+        self.logging.set_level(self.level.unwrap_or(wanted.log.level));
+        let changes = config::changes(&self.current, &wanted);
+        for change in &changes {
+            let (old, new) = (change.old.as_deref(), change.new.as_deref());
+            events::setting_changed(&change.key, old, new, change.needs_restart());
+        }
+        self.current = wanted;
+        Ok(changes.len())
+    }
+}
+
+/// Decides what the configuration leaves to the machine.
+fn server_options(config: &Config) -> anyhow::Result<ServerOptions> {
+    let workers = match config.server.workers {
+        Count::Exactly(workers) => workers,
+        Count::Auto => available_parallelism().map_or(1, usize::from),
+    };
+    let descriptors = limits::raise_descriptor_limit().context("cannot raise the descriptor limit")?;
+    let possible = limits::connections_within(descriptors, workers, config.listeners.len());
+    Ok(ServerOptions {
+        workers,
+        max_connections: max_connections(config.server.max_connections, possible),
+        shutdown_grace: config.server.shutdown_grace,
+        summary_interval: config.log.summary_interval,
+        listeners: config.listeners.iter().map(listener_options).collect(),
+    })
+}
+
+fn max_connections(wanted: Count, possible: usize) -> usize {
+    match wanted {
+        Count::Exactly(wanted) if wanted > possible => {
+            events::connections_clamped(wanted, possible);
+            possible
+        }
+        Count::Exactly(wanted) => wanted,
+        Count::Auto => possible,
+    }
+}
+
+fn listener_options(listener: &config::Listener) -> ListenerOptions {
+    ListenerOptions {
+        name: listener.name.as_str().into(),
+        address: listener.address,
+        protocol: listener.protocol,
+        timing: Timing { deadlines: listener.deadlines, heartbeat: listener.heartbeat },
+    }
+}

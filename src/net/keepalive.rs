@@ -1,0 +1,33 @@
+//! TCP keepalive, see tcp(7).
+
+use std::io;
+
+use socket2::{SockRef, TcpKeepalive};
+
+use crate::core::liveness::{Heartbeat, whole_seconds};
+use crate::core::protocol::Protocol;
+
+/// `MAX_TCP_KEEPCNT` of the kernel's include/net/tcp.h.
+const MOST_RETRIES: u32 = 127;
+
+/// Sets it on a listening socket, whose connections inherit it, or on a connection.
+///
+/// In the raw protocol it is the heartbeat. In the line protocol it is a witness, heard when a silent peer is
+/// judged: it asks the host while the application cannot be asked, and hardly ever gives up by itself.
+///
+/// # Errors
+/// The socket is gone.
+pub fn set(socket: &SockRef<'_>, protocol: Protocol, heartbeat: Option<Heartbeat>) -> io::Result<()> {
+    let Some(heartbeat) = heartbeat else {
+        return socket.set_keepalive(false);
+    };
+    let retries = match protocol {
+        Protocol::Raw => heartbeat.max_missed,
+        Protocol::Line => MOST_RETRIES,
+    };
+    let keepalive = TcpKeepalive::new()
+        .with_time(whole_seconds(heartbeat.interval))
+        .with_interval(whole_seconds(heartbeat.timeout))
+        .with_retries(retries);
+    socket.set_tcp_keepalive(&keepalive)
+}

@@ -1,0 +1,89 @@
+//! The listeners of a running server, and how they change without losing a connection attempt.
+
+use std::io;
+use std::rc::Rc;
+
+use tokio::task::AbortHandle;
+
+use super::acceptor;
+use super::intake::Intake;
+use super::listener::{AcceptingListener, BindError, Listener};
+use super::options::ListenerOptions;
+use crate::ops::events;
+
+/// The listeners that accept now. Dropped, they accept no more.
+#[derive(Debug)]
+pub struct Listeners {
+    serving: Vec<Serving>,
+    intake: Rc<Intake>,
+}
+
+#[derive(Debug)]
+struct Serving {
+    listener: Rc<AcceptingListener>,
+    task: AbortHandle,
+}
+
+impl Listeners {
+    /// Accepts on all of `listeners`.
+    ///
+    /// # Errors
+    /// The event loop cannot take one.
+    pub fn start(listeners: Vec<Listener>, intake: Rc<Intake>) -> io::Result<Listeners> {
+        let mut started = Listeners { serving: Vec::new(), intake };
+        for listener in listeners {
+            let serving = started.accept_on(listener)?;
+            started.serving.push(serving);
+        }
+        Ok(started)
+    }
+
+    /// Becomes what `wanted` says, wholly or, on an error, not at all. A socket stays open where its address is still
+    /// wanted, under whatever name; what waits on it to be accepted is not lost.
+    ///
+    /// # Errors
+    /// A new address could not be bound.
+    pub fn change(&mut self, wanted: &[ListenerOptions]) -> anyhow::Result<()> {
+        let is_new = |options: &&ListenerOptions| !self.serving.iter().any(|old| old.suits(options));
+        let new = wanted.iter().filter(is_new).map(Listener::bind);
+        let new = new.collect::<Result<Vec<_>, BindError>>()?;
+        let new = new.into_iter().map(|listener| self.accept_on(listener));
+        let mut new = new.collect::<io::Result<Vec<_>>>()?.into_iter();
+        let mut old = std::mem::take(&mut self.serving);
+        for options in wanted {
+            let kept = old.iter().position(|old| old.suits(options));
+            match kept.map(|place| old.swap_remove(place)) {
+                Some(serving) => {
+                    serving.listener.set_options(options)?;
+                    self.serving.push(serving);
+                }
+                None => self.serving.extend(new.next()),
+            }
+        }
+        Ok(())
+    }
+
+    fn accept_on(&self, listener: Listener) -> io::Result<Serving> {
+        let (options, address) = (Rc::new(listener.options().clone()), listener.address()?);
+        let listener = Rc::new(listener.into_accepting()?);
+        events::listening(&options.name, options.protocol, address);
+        let accepting = acceptor::accept_all(Rc::clone(&listener), Rc::clone(&self.intake));
+        let task = tokio::task::spawn_local(accepting).abort_handle();
+        Ok(Serving { listener, task })
+    }
+}
+
+impl Serving {
+    /// Whether its socket is one for these options: of the same address, and of the same name where that leaves
+    /// the port open.
+    fn suits(&self, wanted: &ListenerOptions) -> bool {
+        let own = self.listener.options();
+        own.address == wanted.address && (wanted.address.port() != 0 || own.name == wanted.name)
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}

@@ -1,0 +1,63 @@
+//! How the connections of one listener are served, as one event loop knows it.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::options::ListenerOptions;
+use crate::core::liveness::Timing;
+use crate::core::protocol::Protocol;
+
+/// The settings of a listener. They may change while its connections are open; the protocol may not.
+#[derive(Debug)]
+pub struct Service {
+    protocol: Protocol,
+    timing: Cell<Timing>,
+    /// Counts the changes.
+    revision: Cell<u32>,
+}
+
+impl Service {
+    /// What is spoken.
+    pub fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+
+    /// Deadlines and heartbeat that hold now.
+    pub fn timing(&self) -> Timing {
+        self.timing.get()
+    }
+
+    /// Another number after every change.
+    pub fn revision(&self) -> u32 {
+        self.revision.get()
+    }
+
+    fn set_timing(&self, timing: Timing) {
+        if timing != self.timing.get() {
+            self.timing.set(timing);
+            self.revision.set(self.revision.get().wrapping_add(1));
+        }
+    }
+}
+
+/// The services of an event loop, by the names of their listeners.
+#[derive(Debug, Default)]
+pub struct Services(RefCell<HashMap<Arc<str>, Rc<Service>>>);
+
+impl Services {
+    /// The service that these options ask for. Whoever was given the same one before gets the new timing too.
+    pub fn serve(&self, options: &ListenerOptions) -> Rc<Service> {
+        let mut services = self.0.borrow_mut();
+        let known = services.get(&options.name).filter(|known| known.protocol == options.protocol);
+        if let Some(known) = known {
+            known.set_timing(options.timing);
+            return Rc::clone(known);
+        }
+        let timing = Cell::new(options.timing);
+        let service = Rc::new(Service { protocol: options.protocol, timing, revision: Cell::new(0) });
+        services.insert(Arc::clone(&options.name), Rc::clone(&service));
+        service
+    }
+}
