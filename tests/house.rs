@@ -57,7 +57,8 @@ fn the_core_is_pure() {
         for path in banned_paths {
             assert!(!source.code.contains(path), "{:?} names {path}", source.path);
         }
-        assert!(!production.contains("Instant::now"), "{:?} asks a clock", source.path);
+        let is_test = source.path.ends_with("tests.rs");
+        assert!(is_test || !production.contains("Instant::now"), "{:?} asks a clock", source.path);
     }
 }
 

@@ -296,7 +296,8 @@ impl<T: Transport> Connection<T> {
         Ok(written)
     }
 
-    /// Does what is due by the clock. `Ready(Ok)`: it led to something to write or read.
+    /// Does what is due by the clock. `Ready(Ok)`: something was, and there may be more to write or read now: the last
+    /// look may have found room for the rest, which the socket need not announce again.
     ///
     /// The timer is moved lazily: forward only when it fires, so that traffic costs no timer work.
     fn watch_clock(
@@ -315,9 +316,8 @@ impl<T: Transport> Connection<T> {
             ready!(timer.as_mut().poll(cx));
             if self.next_timeout().is_some_and(|wake_at| wake_at <= clock::now()) {
                 self.look_again(cx, scratch)?;
-                if self.act_on_time(cx)? {
-                    return Poll::Ready(Ok(()));
-                }
+                self.act_on_time(cx)?;
+                return Poll::Ready(Ok(()));
             }
         }
     }
@@ -339,10 +339,9 @@ impl<T: Transport> Connection<T> {
         Ok(())
     }
 
-    /// Returns whether there may now be something to write or read.
-    fn act_on_time(&mut self, cx: &mut Context<'_>) -> Result<bool, Close> {
+    fn act_on_time(&mut self, cx: &mut Context<'_>) -> Result<(), Close> {
         if self.stage == Stage::PeerFinished && self.unsent.is_empty() {
-            return Ok(true); // the last look found the end: that came before the deadline
+            return Ok(()); // the last look found the end: that came before the deadline
         }
         let now = clock::now();
         let acknowledged = match self.unsent.is_empty() {
@@ -351,15 +350,15 @@ impl<T: Transport> Connection<T> {
         };
         let timing = self.service.timing();
         match self.session.handle_timeout(&timing, now, acknowledged) {
-            None => Ok(false),
-            Some(Step::Send(probe)) => self.send(cx, now, probe.as_bytes()).map(|()| true),
+            None => Ok(()),
+            Some(Step::Send(probe)) => self.send(cx, now, probe.as_bytes()),
             Some(Step::Finish) => {
                 self.begin_to_end();
-                Ok(true)
+                Ok(())
             }
             Some(Step::Forgive(late)) => {
                 self.event_loop.stalls.note(late, true);
-                Ok(false)
+                Ok(())
             }
             Some(Step::Close(reason)) => {
                 let evidence = self.transport.evidence();
@@ -390,7 +389,10 @@ impl Unsent {
 
     /// Drops all but the last `length` bytes.
     fn keep_last(&mut self, length: usize) {
-        self.start = self.bytes.len() - length;
+        match length {
+            0 => *self = Unsent::default(),
+            _ => self.start = self.bytes.len() - length,
+        }
     }
 }
 

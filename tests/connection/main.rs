@@ -1,0 +1,13 @@
+//! What one connection does, to the millisecond, in virtual time and over in-memory streams.
+
+mod closing;
+mod deadlines;
+mod failures;
+mod fairness;
+mod heartbeat;
+mod lifetime;
+mod pipes;
+mod scripted;
+mod slow_reader;
+mod stalls;
+mod verdicts;

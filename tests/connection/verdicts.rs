@@ -1,0 +1,94 @@
+//! With each silence goes a verdict, from what the kernel says at that moment.
+
+use std::time::Duration;
+
+use pulse_echo::core::close::CloseReason;
+use pulse_echo::core::liveness::{Deadlines, Timing};
+use pulse_echo::core::verdict::{Evidence, Verdict};
+
+use crate::scripted::{DEFAULTS, Link};
+
+/// Everything is acknowledged, and a moment ago.
+const LIVING_HOST: Evidence = Evidence {
+    unacked: Some(0),
+    retransmits: Some(0),
+    unsent_bytes: Some(0),
+    send_window: Some(65_536),
+    kernel_probes: Some(0),
+    last_ack: Some(Duration::from_secs(5)),
+    round_trip: Some(Duration::from_millis(1)),
+};
+
+const LOST_PATH: Evidence = Evidence { unacked: Some(2), retransmits: Some(3), ..LIVING_HOST };
+
+const CLOSED_WINDOW: Evidence = Evidence { send_window: Some(0), unsent_bytes: Some(6), ..LIVING_HOST };
+
+#[tokio::test(flavor = "local", start_paused = true)]
+async fn a_heartbeat_that_a_living_host_leaves_unanswered_is_its_applications_silence() {
+    let mut link = Link::line(DEFAULTS);
+    link.peer.looks_like(LIVING_HOST);
+    let outcome = link.ended().await;
+    outcome.expect(30_000, CloseReason::HeartbeatTimeout);
+    assert_eq!(outcome.verdict(), Some(Verdict::PeerHung));
+    assert_eq!(outcome.close.silence.map(|silence| silence.evidence), Some(LIVING_HOST));
+}
+
+#[tokio::test(flavor = "local", start_paused = true)]
+async fn the_evidence_is_that_of_the_end() {
+    let mut link = Link::line(DEFAULTS);
+    link.peer.looks_like(LIVING_HOST);
+    link.reach(29_999).await;
+    link.peer.looks_like(LOST_PATH);
+    let outcome = link.ended().await;
+    assert_eq!((outcome.at, outcome.verdict()), (30_000, Some(Verdict::PathLost)));
+}
+
+#[tokio::test(flavor = "local", start_paused = true)]
+async fn a_living_host_that_was_asked_nothing_is_idle() {
+    let mut link = Link::line(DEFAULTS);
+    link.peer.looks_like(LIVING_HOST);
+    link.peer.sends("half a line");
+    let outcome = link.ended().await;
+    outcome.expect(60_000, CloseReason::ReadTimeout);
+    assert_eq!(outcome.verdict(), Some(Verdict::PeerIdle));
+}
+
+#[tokio::test(flavor = "local", start_paused = true)]
+async fn a_closed_window_is_a_peer_that_does_not_read() {
+    let mut link = Link::line(DEFAULTS);
+    link.peer.looks_like(CLOSED_WINDOW);
+    link.peer.stops_reading();
+    link.peer.sends("hello\n");
+    let outcome = link.ended().await;
+    outcome.expect(10_000, CloseReason::WriteTimeout);
+    assert_eq!(outcome.verdict(), Some(Verdict::PeerNotReading));
+}
+
+#[tokio::test(flavor = "local", start_paused = true)]
+async fn without_evidence_there_is_a_verdict_all_the_same() {
+    let mut link = Link::raw(DEFAULTS);
+    let outcome = link.ended().await;
+    outcome.expect(60_000, CloseReason::ReadTimeout);
+    assert_eq!(outcome.verdict(), Some(Verdict::Unknown));
+}
+
+#[tokio::test(flavor = "local", start_paused = true)]
+async fn where_nobody_was_silent_nobody_is_judged() {
+    let timing = Timing { heartbeat: None, ..DEFAULTS };
+    let mut closed = Link::line(timing);
+    closed.peer.looks_like(LOST_PATH);
+    closed.peer.sends_fin();
+    assert_eq!(closed.ended().await.verdict(), None);
+
+    let deadlines = Deadlines { lifetime: Some(Duration::from_secs(1)), ..timing.deadlines };
+    let mut over_age = Link::line(Timing { deadlines, ..timing });
+    over_age.peer.looks_like(LOST_PATH);
+    let outcome = over_age.ended().await;
+    outcome.expect(6_000, CloseReason::LifetimeOver);
+    assert_eq!(outcome.verdict(), None);
+
+    let mut reset = Link::line(timing);
+    reset.peer.looks_like(LOST_PATH);
+    reset.peer.fails(libc::ECONNRESET);
+    assert_eq!(reset.ended().await.verdict(), None);
+}
