@@ -1,5 +1,6 @@
 //! Log formats, and where the records go: to standard error, or to systemd's journal.
 
+use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
@@ -178,11 +179,33 @@ pub struct RecordWriter<'a>(&'a LogQueue);
 
 impl Write for RecordWriter<'_> {
     fn write(&mut self, record: &[u8]) -> io::Result<usize> {
-        self.0.push(record);
+        self.0.push(&one_line(record));
         Ok(record.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+/// The record with the line feeds inside it, which only free text can have, written as `\n`.
+fn one_line(record: &[u8]) -> Cow<'_, [u8]> {
+    let body = record.strip_suffix(b"\n").unwrap_or(record);
+    if !body.contains(&b'\n') {
+        return record.into();
+    }
+    let mut line = body.split(|byte| *byte == b'\n').collect::<Vec<_>>().join(&br"\n"[..]);
+    line.push(b'\n');
+    line.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_one_line_whatever_it_says() {
+        assert_eq!(*one_line(b"plain\n"), *b"plain\n");
+        assert_eq!(*one_line(b"two\nlines\n"), *b"two\\nlines\n");
     }
 }
