@@ -86,8 +86,8 @@ pub struct Liveness {
     heard_at: Instant,
     /// Where silence is counted from: `heard_at`, or later, when the peer took the last byte of a stalled write.
     quiet_since: Instant,
-    /// Bytes of ours that the peer does not take.
-    stall: Option<Stall>,
+    /// Bytes of ours that the peer does not take. Boxed: hardly a connection ever has any.
+    stall: Option<Box<Stall>>,
     /// Since when the newest probe has been waiting for a sign of life.
     awaiting_since: Option<Instant>,
     /// Probes in a row without a sign of life.
@@ -137,7 +137,8 @@ impl Liveness {
     /// Bytes are left that the peer does not take. From here on the read deadline and the heartbeat
     /// rest, as nothing is read either. `acknowledged`: as in [`Liveness::handle_timeout`].
     pub fn blocked(&mut self, now: Instant, acknowledged: Option<u64>) {
-        self.stall.get_or_insert(Stall { progress_at: now, looked_at: now, acknowledged });
+        let stall = || Box::new(Stall { progress_at: now, looked_at: now, acknowledged });
+        self.stall.get_or_insert_with(stall);
     }
 
     /// The peer took some of the bytes that waited for it.

@@ -29,7 +29,7 @@ const READS_PER_TURN: usize = 8;
 
 /// How much a stopping connection still takes from its receive queue: what that holds at most
 /// by the kernel's defaults (tcp(7): `tcp_rmem`), so that a peer that never pauses cannot hold up the FIN.
-const LAST_READS: usize = 8 * 1024 * 1024 / READ_BYTES;
+const LAST_READS: u16 = (8 * 1024 * 1024 / READ_BYTES) as u16;
 
 /// A timer that waits for nothing still needs a date.
 const FAR_AWAY: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -63,7 +63,7 @@ enum Stage {
     /// Everything received goes back.
     Echoing,
     /// We are ending it: what had arrived by then still goes back, in so many reads at most.
-    LastWords(usize),
+    LastWords(u16),
     /// All is said: our FIN comes next.
     Farewell,
     /// Our FIN is out; the peer may finish. Closing with unread input would reset the connection and
@@ -110,7 +110,11 @@ impl<T: Transport> Connection<T> {
     pub async fn run(&mut self) -> Ended {
         let wake_at = self.next_timeout().unwrap_or_else(|| clock::now() + FAR_AWAY);
         let mut timer = pin!(tokio::time::sleep_until(wake_at.into()));
-        self.event_loop.wake_at_seat(self.seat).await;
+        poll_fn(|cx| {
+            self.event_loop.wake_at_seat(self.seat, cx.waker());
+            Poll::Ready(())
+        })
+        .await;
         let close = poll_fn(|cx| {
             let turn = AssertUnwindSafe(|| self.turn(cx, timer.as_mut()));
             catch_unwind(turn).unwrap_or(Poll::Ready(CloseReason::InternalError.into()))
@@ -122,6 +126,16 @@ impl<T: Transport> Connection<T> {
         }
         let report = self.session.report(clock::now());
         Ended { close, report }
+    }
+
+    /// The stream.
+    pub fn transport(&self) -> &T {
+        &self.transport
+    }
+
+    /// Closes the stream, and leaves how it was served.
+    pub fn into_service(self) -> Rc<Service> {
+        Rc::clone(&self.service)
     }
 
     fn turn(&mut self, cx: &mut Context<'_>, mut timer: Pin<&mut Sleep>) -> Poll<Close> {
@@ -190,12 +204,7 @@ impl<T: Transport> Connection<T> {
         Poll::Ready(self.take_input(cx, scratch, read))
     }
 
-    fn echo_last_words(
-        &mut self,
-        cx: &mut Context<'_>,
-        scratch: &mut [u8],
-        left: usize,
-    ) -> Result<(), Close> {
+    fn echo_last_words(&mut self, cx: &mut Context<'_>, scratch: &mut [u8], left: u16) -> Result<(), Close> {
         if left > 0
             && let Poll::Ready(read) = self.transport.read_now(cx, &mut scratch[HEADROOM..])
         {

@@ -1,9 +1,8 @@
 //! What the connections of one event loop share. One thread, so no locks.
 
 use std::cell::{Cell, RefCell, RefMut};
-use std::future::poll_fn;
 use std::rc::Rc;
-use std::task::{Poll, Waker};
+use std::task::Waker;
 
 use slab::Slab;
 use tokio::sync::Notify;
@@ -89,15 +88,11 @@ impl EventLoop {
         self.seats.borrow_mut().insert(Waker::noop().clone())
     }
 
-    /// From here on the calling task is woken when the phase changes. A connection stays in one task all its life.
-    pub async fn wake_at_seat(&self, seat: usize) {
-        poll_fn(|cx| {
-            if let Some(waker) = self.seats.borrow_mut().get_mut(seat) {
-                waker.clone_from(cx.waker());
-            }
-            Poll::Ready(())
-        })
-        .await;
+    /// Wakes the task behind `waker` when the phase changes. A connection stays in one task all its life.
+    pub fn wake_at_seat(&self, seat: usize, waker: &Waker) {
+        if let Some(seat) = self.seats.borrow_mut().get_mut(seat) {
+            seat.clone_from(waker);
+        }
     }
 
     /// Gives a seat back.

@@ -12,7 +12,7 @@ use super::clock;
 use super::options::ListenerOptions;
 use super::worker::{Accepted, Worker};
 use crate::core::close::CloseReason;
-use crate::ops::events::{self, Identity, Refusal, RefuseReason, Totals};
+use crate::ops::events::{self, Refusal, RefuseReason, Totals};
 
 /// At most one record of refusals in this time.
 const REFUSAL_RECORD_INTERVAL: Duration = Duration::from_secs(10);
@@ -51,14 +51,8 @@ impl Intake {
             return;
         };
         self.accepted.set(self.accepted.get() + 1);
-        let identity = Identity {
-            conn: self.accepted.get(),
-            listener: Arc::clone(&listener.name),
-            peer,
-            local: socket.local_addr().ok(),
-        };
-        let listener = Arc::clone(listener);
-        worker.serve(Accepted { socket, identity, listener });
+        let (conn, listener) = (self.accepted.get(), Arc::clone(listener));
+        worker.serve(Accepted { conn, socket, peer, listener });
     }
 
     /// Changes how many are let in at a time. Those inside stay.

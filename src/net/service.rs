@@ -12,6 +12,7 @@ use crate::core::protocol::Protocol;
 /// The settings of a listener. They may change while its connections are open; the protocol may not.
 #[derive(Debug)]
 pub struct Service {
+    name: Arc<str>,
     protocol: Protocol,
     timing: Cell<Timing>,
     /// Counts the changes.
@@ -19,6 +20,11 @@ pub struct Service {
 }
 
 impl Service {
+    /// The name of the listener.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// What is spoken.
     pub fn protocol(&self) -> Protocol {
         self.protocol
@@ -56,7 +62,12 @@ impl Services {
             return Rc::clone(known);
         }
         let timing = Cell::new(options.timing);
-        let service = Rc::new(Service { protocol: options.protocol, timing, revision: Cell::new(0) });
+        let service = Rc::new(Service {
+            name: Arc::clone(&options.name),
+            protocol: options.protocol,
+            timing,
+            revision: Cell::new(0),
+        });
         services.insert(Arc::clone(&options.name), Rc::clone(&service));
         service
     }

@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -30,13 +30,15 @@ pub struct Worker {
     tally: Arc<Tally>,
 }
 
-/// A new connection: the plain socket, and who it is.
+/// A new connection.
 #[derive(Debug)]
 pub struct Accepted {
+    /// Its number, unique in the process: 1, 2, …
+    pub conn: u64,
     /// Not registered in any event loop yet.
     pub socket: TcpStream,
-    /// Which connection it is in the log.
-    pub identity: Identity,
+    /// The far end.
+    pub peer: SocketAddr,
     /// How it is served.
     pub listener: Arc<ListenerOptions>,
 }
@@ -207,28 +209,59 @@ async fn take_orders(
 }
 
 fn open(accepted: Accepted, event_loop: &Rc<EventLoop>, tally: &Arc<Tally>) {
-    let Accepted { socket, identity, listener } = accepted;
+    let Accepted { conn, socket, peer, listener } = accepted;
+    let local = socket.local_addr().ok();
+    let identity = Identity { conn, listener: &listener.name, peer, local };
     events::open(&identity);
     let stream = socket.set_nonblocking(true).and_then(|()| tokio::net::TcpStream::from_std(socket));
     match stream {
         Ok(stream) => {
-            let event_loop = Rc::clone(event_loop);
-            let mut connection = Connection::new(stream, &listener, event_loop, fastrand::u8(..));
-            let tally = Arc::clone(tally);
-            tokio::task::spawn_local(async move {
-                let Ended { close, report } = connection.run().await;
-                drop(connection); // the socket is closed before the record says so
-                record(&identity, close, Some(&report), &tally);
-            });
+            let connection = Connection::new(stream, &listener, Rc::clone(event_loop), fastrand::u8(..));
+            tokio::task::spawn_local(attend(conn, peer, connection, Arc::clone(tally)));
         }
         Err(error) => record(&identity, failure::close(&error, None), None, tally),
     }
 }
 
+/// A connection's whole life. What it keeps is memory per connection, so the record's other words are asked for at the end.
+#[expect(clippy::manual_async_fn, reason = "an async fn would keep its arguments twice")]
+fn attend(
+    conn: u64,
+    peer: SocketAddr,
+    mut connection: Connection<tokio::net::TcpStream>,
+    tally: Arc<Tally>,
+) -> impl Future<Output = ()> {
+    async move {
+        let Ended { close, report } = connection.run().await;
+        let local = connection.transport().local_addr().ok();
+        let service = connection.into_service();
+        let identity = Identity { conn, listener: service.name(), peer, local };
+        record(&identity, close, Some(&report), &tally);
+    }
+}
+
 /// The one place where a connection's end is counted and logged.
-fn record(identity: &Identity, close: Close, report: Option<&Report>, tally: &Tally) {
+fn record(identity: &Identity<'_>, close: Close, report: Option<&Report>, tally: &Tally) {
     events::close(identity, close, report);
     if let Some(count) = tally.closed.get(close.reason as usize) {
         count.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// With 128 bytes of tokio's own this fills a task of 640 bytes; they come in steps of 128.
+    const BUDGET: usize = 512;
+
+    fn future_size<A, B, C, D, F>(_: fn(A, B, C, D) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn a_connection_stays_within_its_memory_budget() {
+        let size = future_size(attend);
+        assert!(size <= BUDGET, "the connection's task has grown to {size} bytes");
     }
 }

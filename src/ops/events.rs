@@ -6,7 +6,6 @@ use std::fmt::{self, Display};
 use std::io;
 use std::net::SocketAddr;
 use std::panic::PanicHookInfo;
-use std::sync::Arc;
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -21,11 +20,11 @@ use crate::core::verdict::Verdict;
 
 /// Which connection a record is about.
 #[derive(Debug)]
-pub struct Identity {
+pub struct Identity<'a> {
     /// Unique in the process: 1, 2, …
     pub conn: u64,
     /// The name of the listener that accepted it.
-    pub listener: Arc<str>,
+    pub listener: &'a str,
     /// The far end.
     pub peer: SocketAddr,
     /// The near end; `None` if the system would not tell.
@@ -142,10 +141,10 @@ pub fn listening(listener: &str, protocol: Protocol, address: SocketAddr) {
 }
 
 /// A connection was accepted.
-pub fn open(identity: &Identity) {
+pub fn open(identity: &Identity<'_>) {
     debug!(
         event = display("open"),
-        listener = display(&identity.listener),
+        listener = display(identity.listener),
         peer = display(identity.peer),
         local = identity.local.map(display),
         conn = identity.conn,
@@ -157,7 +156,7 @@ pub fn open(identity: &Identity) {
 /// A connection ended. Once per accepted connection.
 ///
 /// `report` is absent where the connection failed before its service began.
-pub fn close(identity: &Identity, close: Close, report: Option<&Report>) {
+pub fn close(identity: &Identity<'_>, close: Close, report: Option<&Report>) {
     let reason = close.reason;
     let errno = close.failure.map(|failure| display(ErrnoName(failure.errno)));
     let probes = report.and_then(|report| report.probes);
@@ -170,7 +169,7 @@ pub fn close(identity: &Identity, close: Close, report: Option<&Report>) {
                 event = display("close"),
                 reason = display(reason.name()),
                 verdict = verdict.map(|verdict| display(verdict.name())),
-                listener = display(&identity.listener),
+                listener = display(identity.listener),
                 peer = display(identity.peer),
                 local = identity.local.map(display),
                 conn = identity.conn,

@@ -15,11 +15,12 @@ const HELD_MAX: usize = CONTROL_LINE_MAX - 1;
 
 /// Tells control lines from data in a stream that arrives in arbitrary pieces.
 ///
+/// What is held has a place of its own only while there is any: an idle connection owns none.
+///
 /// Invariant: held bytes are the undecided beginning of a line, so while any are held we are not mid-line.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct LineDecoder {
-    held: [u8; HELD_MAX],
-    held_length: u8,
+    held: Box<[u8]>,
     /// The last byte sent back was not a line end.
     mid_line: bool,
 }
@@ -35,12 +36,6 @@ enum Piece {
     Pong(usize, Option<u64>),
     /// All that is left; more bytes must tell.
     Undecided,
-}
-
-impl Default for LineDecoder {
-    fn default() -> LineDecoder {
-        LineDecoder { held: [0; HELD_MAX], held_length: 0, mid_line: false }
-    }
 }
 
 impl LineDecoder {
@@ -60,7 +55,7 @@ impl LineDecoder {
 
     /// See [`super::Decoder::held_bytes`].
     pub fn held_bytes(&self) -> usize {
-        usize::from(self.held_length)
+        self.held.len()
     }
 
     /// Whether all we sent back are whole lines.
@@ -88,7 +83,7 @@ impl LineDecoder {
                     continue;
                 }
                 Piece::Undecided => {
-                    self.hold(rest);
+                    self.held = rest.into(); // at most HELD_MAX
                     break;
                 }
             };
@@ -101,16 +96,11 @@ impl LineDecoder {
         kept
     }
 
-    fn hold(&mut self, undecided: &[u8]) {
-        self.held[..undecided.len()].copy_from_slice(undecided);
-        self.held_length = undecided.len() as u8; // at most HELD_MAX
-    }
-
     /// Puts the held bytes right before the place of the received ones.
     fn put_back(&mut self, buffer: &mut [u8]) -> Range<usize> {
-        let held = std::mem::take(&mut self.held_length);
-        let place = HEADROOM - usize::from(held)..HEADROOM;
-        buffer[place.clone()].copy_from_slice(&self.held[..usize::from(held)]);
+        let held = std::mem::take(&mut self.held);
+        let place = HEADROOM - held.len()..HEADROOM;
+        buffer[place.clone()].copy_from_slice(&held);
         place
     }
 }
