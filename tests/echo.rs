@@ -5,13 +5,12 @@ mod support;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-use std::time::Duration;
 
 use support::client::Client;
 use support::daemon::Daemon;
 use support::load::{exchange, random_bytes, tricky_bytes};
 use support::record::number;
-use support::{PROTOCOLS, dawdle, for_both_protocols, skip};
+use support::{PROTOCOLS, for_both_protocols, skip};
 
 #[test]
 fn many_at_once_get_back_what_each_of_them_sent() {
@@ -56,6 +55,22 @@ fn every_byte_value_comes_back_at_once() {
             client.echo([byte; 3]);
         }
         client.echo("\n");
+    });
+}
+
+/// As telnet sends them. To TCP they are a mark in the stream, and no less bytes for it.
+#[test]
+fn urgent_bytes_come_back_like_others() {
+    let daemon = Daemon::start("");
+    for_both_protocols(|protocol| {
+        let mut client = Client::connect(daemon.address(protocol));
+        client.send("abc");
+        socket2::SockRef::from(&client.stream).send_out_of_band(b"d").expect("an urgent byte");
+        client.send("ef\n");
+        client.finish();
+        assert_eq!(client.rest(), b"abcdef\n");
+        let close = daemon.wait_for_close(client.address);
+        assert_eq!((number(&close, "rx_bytes"), number(&close, "tx_bytes")), (7, 7), "{close}");
     });
 }
 
@@ -189,7 +204,6 @@ fn the_last_bytes_are_not_lost_to_a_reset() {
                     sender.finish();
                 });
                 daemon.wait_for_close(client.address); // small enough for the buffers between us
-                dawdle(Duration::from_millis(10));
                 assert!(client.rest() == sent);
             });
         }

@@ -185,6 +185,15 @@ impl Liveness {
         }
     }
 
+    /// The timing has changed. What is overdue by the new one alone is no fault of the peer's, nor sleep of ours.
+    pub fn timing_changed(&mut self, timing: &Timing, may_probe: bool, now: Instant) {
+        if let Some((at, due)) = self.next_due(timing, may_probe)
+            && let Some(late) = now.checked_duration_since(at)
+        {
+            self.forgive(due, now, late);
+        }
+    }
+
     /// Gives the peer its time again after we slept. Returns whether there was anything to forgive.
     ///
     /// Restarted is what would judge the peer. A late probe judges nothing and goes out at once, but the read

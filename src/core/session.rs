@@ -148,6 +148,13 @@ impl Session {
         self.ending.get_or_insert(Ending { reason, until });
     }
 
+    /// From `now` on another timing holds. See [`Liveness::timing_changed`].
+    pub fn timing_changed(&mut self, timing: &Timing, now: Instant) {
+        if self.ending.is_none() {
+            self.liveness.timing_changed(timing, self.decoder.may_probe(), now);
+        }
+    }
+
     /// When to call [`Session::handle_timeout`]; `None`: nothing is being waited for.
     pub fn next_timeout(&self, timing: &Timing) -> Option<Instant> {
         match &self.ending {

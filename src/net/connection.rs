@@ -157,7 +157,9 @@ impl<T: Transport> Connection<T> {
     fn take_orders(&mut self) -> Result<(), Close> {
         if self.revision != self.service.revision() {
             self.revision = self.service.revision();
-            self.transport.set_keepalive(self.service.protocol(), self.service.timing().heartbeat);
+            let timing = self.service.timing();
+            self.transport.set_keepalive(self.service.protocol(), timing.heartbeat);
+            self.session.timing_changed(&timing, clock::now());
         }
         match self.event_loop.phase() {
             Phase::Serving => Ok(()),

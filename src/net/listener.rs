@@ -147,6 +147,8 @@ fn open(address: SocketAddr) -> io::Result<Socket> {
 fn configure(socket: &SockRef<'_>, options: &ListenerOptions) -> io::Result<()> {
     socket.set_nonblocking(true)?;
     socket.set_tcp_nodelay(true)?;
+    // Urgent bytes (telnet sends some) are bytes of the stream like others; else the kernel keeps them from us.
+    socket.set_out_of_band_inline(true)?;
     keepalive::set(socket, options.protocol, options.timing.heartbeat)
 }
 

@@ -48,6 +48,15 @@ async fn what_had_arrived_by_then_goes_back_what_comes_after_our_fin_is_counted(
 }
 
 #[tokio::test(flavor = "local", start_paused = true)]
+async fn nothing_goes_back_after_our_fin_not_even_at_the_last_moment() {
+    let mut link = Link::line(SHORT_LIVED);
+    link.reach(44_000).await;
+    link.peer.sends_unnoticed("too late\n");
+    link.ended().await.expect(45_000, CloseReason::LifetimeOver);
+    link.peer.heard(&[(40_000, "<FIN>")]);
+}
+
+#[tokio::test(flavor = "local", start_paused = true)]
 async fn a_slow_reader_gets_its_rest_and_then_our_fin_if_it_reads_in_time() {
     let mut link = Link::line(SHORT_LIVED);
     link.reach(39_000).await;

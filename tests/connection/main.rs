@@ -7,6 +7,7 @@ mod fairness;
 mod heartbeat;
 mod lifetime;
 mod pipes;
+mod reload;
 mod scripted;
 mod slow_reader;
 mod stalls;

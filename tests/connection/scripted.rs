@@ -46,6 +46,7 @@ const NEVER: Duration = Duration::from_secs(3 * 365 * 24 * 60 * 60);
 pub struct Link {
     pub peer: Peer,
     pub event_loop: Rc<EventLoop>,
+    protocol: Protocol,
     opened_at: Instant,
     task: JoinHandle<Outcome>,
 }
@@ -75,7 +76,12 @@ impl Link {
         let peer = Peer(Rc::new(RefCell::new(State::new(opened_at))));
         let wire = Wire(Rc::clone(&peer.0));
         let task = serve(wire, event_loop, protocol, timing, jitter);
-        Link { peer, event_loop: Rc::clone(event_loop), opened_at, task }
+        Link { peer, event_loop: Rc::clone(event_loop), protocol, opened_at, task }
+    }
+
+    /// Its listener gets other settings.
+    pub fn reload(&self, timing: Timing) {
+        self.event_loop.change(&options(self.protocol, timing));
     }
 
     /// Lets the time pass until then.
@@ -116,14 +122,16 @@ pub fn serve<T: Transport + 'static>(
     jitter: Jitter,
 ) -> JoinHandle<Outcome> {
     let opened_at = Instant::now();
-    let address = ([127, 0, 0, 1], 0).into();
-    let options = ListenerOptions { name: "test".into(), address, protocol, timing };
-    let mut connection = Connection::new(stream, &options, Rc::clone(event_loop), jitter);
+    let mut connection = Connection::new(stream, &options(protocol, timing), Rc::clone(event_loop), jitter);
     tokio::task::spawn_local(async move {
         let ended = connection.run().await;
         let at = milliseconds(opened_at.elapsed());
         Outcome { at, close: ended.close, report: ended.report }
     })
+}
+
+fn options(protocol: Protocol, timing: Timing) -> ListenerOptions {
+    ListenerOptions { name: "test".into(), address: ([127, 0, 0, 1], 0).into(), protocol, timing }
 }
 
 pub async fn end_of(task: &mut JoinHandle<Outcome>) -> Outcome {
@@ -188,6 +196,7 @@ struct State {
     evidence: Evidence,
     heard: Vec<(u64, String)>,
     aborted: bool,
+    keepalives: Vec<Option<Heartbeat>>,
     reader: Option<Waker>,
     writer: Option<Waker>,
 }
@@ -305,6 +314,11 @@ impl Peer {
         self.0.borrow().arrivals.iter().map(length).sum()
     }
 
+    /// The heartbeats that the kernel was told of since the connection was opened.
+    pub fn new_keepalives(&self) -> Vec<Option<Heartbeat>> {
+        self.0.borrow().keepalives.clone()
+    }
+
     /// It was told by RST.
     pub fn was_aborted(&self) -> bool {
         self.0.borrow().aborted
@@ -324,6 +338,7 @@ impl State {
             evidence: Evidence::default(),
             heard: Vec::new(),
             aborted: false,
+            keepalives: Vec::new(),
             reader: None,
             writer: None,
         }
@@ -447,6 +462,10 @@ impl Transport for Wire {
 
     fn evidence(&self) -> Evidence {
         self.0.borrow().evidence
+    }
+
+    fn set_keepalive(&self, _: Protocol, heartbeat: Option<Heartbeat>) {
+        self.0.borrow_mut().keepalives.push(heartbeat);
     }
 
     fn abort_on_close(&self) {

@@ -92,6 +92,8 @@ fn compare_with_the_rules(stream: &Bytes, cuts: &[usize]) -> Result<(), TestCase
     let last = decoder.finish(&mut buffer);
     prop_assert_eq!(&buffer[last], &stream.0[stream.0.len() - found.held..]);
     prop_assert_eq!(decoder.held_bytes(), 0);
+    let at_line_end = stream.0.last().is_none_or(|byte| *byte == b'\n');
+    prop_assert_eq!(decoder.may_probe(), at_line_end, "what was held is half a line now");
     Ok(())
 }
 

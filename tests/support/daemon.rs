@@ -137,7 +137,7 @@ impl Daemon {
     pub fn close_log(&mut self, provoke: impl FnOnce(&Daemon)) {
         self.log.set_reading(Reading::Over);
         provoke(self);
-        self.log.wait_for_end();
+        eventually_true("the pipe is closed", || self.log.lock().ended);
     }
 
     /// Opens the pipe of the log again.
