@@ -185,13 +185,12 @@ impl Liveness {
         }
     }
 
-    /// The timing has changed. What is overdue by the new one alone is no fault of the peer's, nor sleep of ours.
-    pub fn timing_changed(&mut self, timing: &Timing, may_probe: bool, now: Instant) {
-        if let Some((at, due)) = self.next_due(timing, may_probe)
-            && let Some(late) = now.checked_duration_since(at)
-        {
-            self.forgive(due, now, late);
-        }
+    /// Other settings hold from now on. What is overdue by them the peer could not know of: it has its time again.
+    pub fn retime(&mut self, timing: &Timing, may_probe: bool, now: Instant) {
+        while let Some((at, due)) = self.next_due(timing, may_probe)
+            && at < now
+            && self.forgive(due, now, now - at)
+        {}
     }
 
     /// Gives the peer its time again after we slept. Returns whether there was anything to forgive.

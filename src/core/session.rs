@@ -148,10 +148,10 @@ impl Session {
         self.ending.get_or_insert(Ending { reason, until });
     }
 
-    /// From `now` on another timing holds. See [`Liveness::timing_changed`].
-    pub fn timing_changed(&mut self, timing: &Timing, now: Instant) {
+    /// From `now` on another timing holds. See [`Liveness::retime`].
+    pub fn retime(&mut self, timing: &Timing, now: Instant) {
         if self.ending.is_none() {
-            self.liveness.timing_changed(timing, self.decoder.may_probe(), now);
+            self.liveness.retime(timing, self.decoder.may_probe(), now);
         }
     }
 

@@ -159,7 +159,7 @@ impl<T: Transport> Connection<T> {
             self.revision = self.service.revision();
             let timing = self.service.timing();
             self.transport.set_keepalive(self.service.protocol(), timing.heartbeat);
-            self.session.timing_changed(&timing, clock::now());
+            self.session.retime(&timing, clock::now());
         }
         match self.event_loop.phase() {
             Phase::Serving => Ok(()),

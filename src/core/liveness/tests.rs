@@ -44,6 +44,11 @@ impl Life {
         self.liveness.handle_timeout(&self.timing, self.may_probe, now, acknowledged)
     }
 
+    fn retime(&mut self, second: u32) {
+        let now = self.at(second);
+        self.liveness.retime(&self.timing, self.may_probe, now);
+    }
+
     /// Asks whenever it wants to be asked, until something is done: this, at that second.
     #[track_caller]
     fn expect(&mut self, second: u32, action: Action) {
@@ -238,6 +243,40 @@ fn a_little_late_is_punctual_and_an_age_is_not_forgiven() {
     assert_eq!(life.liveness.handle_timeout(&life.timing, false, now, None), Some(READ_TIMEOUT));
     life.timing.deadlines.lifetime = Some(SECOND);
     assert_eq!(life.ask(100, None), Some(OVER_AGE));
+}
+
+#[test]
+fn what_new_settings_make_overdue_starts_again_and_a_probe_goes_out_at_once() {
+    let mut unread = life();
+    unread.may_probe = false;
+    unread.timing.deadlines.read = Some(SECOND * 10);
+    unread.retime(30);
+    unread.expect(40, READ_TIMEOUT);
+
+    let mut silent = life();
+    silent.timing.heartbeat =
+        silent.timing.heartbeat.map(|heartbeat| Heartbeat { interval: SECOND, ..heartbeat });
+    silent.retime(10);
+    silent.expect(10, Action::Probe);
+
+    let mut stalled = life();
+    stalled.liveness.blocked(stalled.start, None);
+    stalled.timing.deadlines.write = Some(SECOND * 4);
+    stalled.retime(7);
+    stalled.expect(11, WRITE_TIMEOUT);
+
+    let mut old = life();
+    old.timing.deadlines.lifetime = Some(SECOND);
+    old.retime(10);
+    assert_eq!(old.ask(10, None), Some(OVER_AGE), "but an age is an age");
+}
+
+#[test]
+fn to_be_blocked_again_is_no_progress() {
+    let mut life = life();
+    life.liveness.blocked(life.at(10), None);
+    life.liveness.blocked(life.at(14), None);
+    life.expect(18, WRITE_TIMEOUT);
 }
 
 #[test]
