@@ -141,14 +141,14 @@ impl CloseReason {
 }
 
 /// The end of a connection: its reason, and what it stands on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Close {
     /// The one cause.
     pub reason: CloseReason,
     /// Absent where no error of the operating system decided.
     pub failure: Option<Failure>,
-    /// Present where we gave up on a silent peer.
-    pub silence: Option<Silence>,
+    /// Present where we gave up on a silent peer. Boxed: it is large, and most closes have none.
+    pub silence: Option<Box<Silence>>,
 }
 
 /// An error of the operating system, and what it was that failed.

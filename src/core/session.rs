@@ -23,9 +23,11 @@ pub struct Session {
     /// Received, and no longer on its way back: read only to let the peer finish.
     discarded_bytes: u64,
     /// On its way back, not yet sent.
-    owed_bytes: usize,
+    owed_bytes: u32,
     /// What is left to send of a probe. Then nothing else waits: while anything does, nothing is read or probed.
-    probe_bytes: usize,
+    probe_bytes: u8,
+    /// Segments sent again before the first probe of the current silence; `None` if unknown.
+    sent_again_before: Option<u32>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -93,6 +95,7 @@ impl Session {
             discarded_bytes: 0,
             owed_bytes: 0,
             probe_bytes: 0,
+            sent_again_before: None,
         }
     }
 
@@ -103,14 +106,14 @@ impl Session {
         self.liveness.received(now);
         let probes = &mut self.probes;
         let echo = self.decoder.decode(buffer, |number| probes.answer(number, now));
-        self.owed_bytes += echo.len();
+        self.owed_bytes += echo.len() as u32; // at most a scratch buffer
         echo
     }
 
     /// No more bytes will be echoed; the returned part of `buffer` is the last of them.
     pub fn end_of_input(&mut self, buffer: &mut [u8]) -> Range<usize> {
         let echo = self.decoder.finish(buffer);
-        self.owed_bytes += echo.len();
+        self.owed_bytes += echo.len() as u32; // at most a scratch buffer
         echo
     }
 
@@ -123,9 +126,9 @@ impl Session {
 
     /// Bytes were sent, in the order in which they were given out.
     pub fn sent(&mut self, now: Instant, bytes: usize) {
-        let of_probe = bytes.min(self.probe_bytes);
-        self.probe_bytes -= of_probe;
-        self.owed_bytes = self.owed_bytes.saturating_sub(bytes - of_probe);
+        let of_probe = bytes.min(self.probe_bytes.into());
+        self.probe_bytes -= of_probe as u8;
+        self.owed_bytes = self.owed_bytes.saturating_sub((bytes - of_probe) as u32);
         self.sent_bytes += bytes as u64;
         self.liveness.advanced(now);
         if self.is_flushed() {
@@ -191,18 +194,30 @@ impl Session {
 
     fn probe(&mut self, now: Instant) -> ProbeLine {
         let line = ProbeLine::new(self.probes.send(now));
-        self.probe_bytes = line.as_bytes().len();
+        self.probe_bytes = line.as_bytes().len() as u8; // at most 26
         line
+    }
+
+    /// Whether the probe that goes out now is the first of a silence: whoever sends it then also says how many segments
+    /// had to be sent again so far ([`Session::note_sent_again`]).
+    pub fn is_asking_first(&self) -> bool {
+        self.liveness.missed() == 0
+    }
+
+    /// How many segments had to be sent again since the connection began; `None` if unknown.
+    pub fn note_sent_again(&mut self, segments: Option<u32>) {
+        self.sent_again_before = segments;
     }
 
     /// The close for `reason`, judged by what the kernel knew right before it.
     pub fn close(&self, reason: CloseReason, timing: &Timing, evidence: Evidence) -> Close {
         let questions = Questions {
             application: self.liveness.is_awaiting(),
+            sent_again_before: self.sent_again_before,
             host_after: timing.heartbeat.map(|heartbeat| whole_seconds(heartbeat.interval)),
         };
         let verdict = judge(reason, &evidence, questions);
-        let silence = verdict.map(|verdict| Silence { verdict, evidence });
+        let silence = verdict.map(|verdict| Box::new(Silence { verdict, evidence }));
         Close { silence, ..reason.into() }
     }
 
@@ -222,7 +237,7 @@ impl Session {
             idle: now.saturating_duration_since(self.liveness.heard_at()),
             received_bytes: self.received_bytes,
             sent_bytes: self.sent_bytes,
-            unechoed_bytes: self.discarded_bytes + self.owed_bytes as u64 + held,
+            unechoed_bytes: self.discarded_bytes + u64::from(self.owed_bytes) + held,
             probes: self.decoder.probes_peer().then(|| self.probe_report()),
         }
     }
@@ -395,11 +410,15 @@ mod tests {
         let failure = Some(super::super::close::Failure { errno: 104, operation: None });
         let reset = Close { failure, ..CloseReason::PeerReset.into() };
         let (mut session, _) = session();
-        assert_eq!(session.conclude(reset), reset);
+        assert_eq!(session.conclude(reset.clone()), reset);
         session.finish(CloseReason::LifetimeOver, None);
         session.finish(CloseReason::ServerShutdown, None);
-        assert_eq!(session.conclude(reset), CloseReason::LifetimeOver.into(), "and its error is not ours");
-        let bug = CloseReason::InternalError.into();
-        assert_eq!(session.conclude(bug), bug, "a bug is always told");
+        assert_eq!(
+            session.conclude(reset.clone()),
+            CloseReason::LifetimeOver.into(),
+            "and its error is not ours"
+        );
+        let bug: Close = CloseReason::InternalError.into();
+        assert_eq!(session.conclude(bug.clone()), bug, "a bug is always told");
     }
 }

@@ -61,8 +61,14 @@ pub struct Evidence {
     pub unsent_bytes: Option<u32>,
     /// Bytes the peer is ready to take.
     pub send_window: Option<u32>,
+    /// The greatest segment that goes to it.
+    pub segment: Option<u32>,
     /// Keepalives or window probes in a row that went unanswered.
     pub kernel_probes: Option<u32>,
+    /// How long the kernel waits for an answer before it asks, or sends, again; twice as long every time.
+    pub patience: Option<Duration>,
+    /// Segments sent again since the connection began, for whatever reason.
+    pub sent_again: Option<u32>,
     /// Since the last acknowledgement.
     pub last_ack: Option<Duration>,
     /// The smoothed round-trip time.
@@ -74,6 +80,8 @@ pub struct Evidence {
 pub struct Questions {
     /// A probe waits for the application's answer.
     pub application: bool,
+    /// [`Evidence::sent_again`] when the application was asked first; `None`: not known.
+    pub sent_again_before: Option<u32>,
     /// After this much silence the kernel asks the host for a sign of life (keepalive); `None`: it never does.
     pub host_after: Option<Duration>,
 }
@@ -93,12 +101,16 @@ const ANSWER_TIME: Duration = Duration::from_secs(1);
 /// One unanswered probe of the kernel's may be on its way. Two cannot: the second is sent because the first was lost.
 const SURELY_LOST: u32 = 2;
 
+/// Linux answers window probes no more often than this (`tcp_invalid_ratelimit`, see the kernel's ip-sysctl.rst): one
+/// that follows the last answer sooner proves nothing.
+const BETWEEN_ANSWERS: Duration = Duration::from_millis(500);
+
 /// Judges a silence; `None` where `reason` is none.
 pub fn judge(reason: CloseReason, evidence: &Evidence, questions: Questions) -> Option<Verdict> {
     match reason {
         CloseReason::ReadTimeout | CloseReason::HeartbeatTimeout | CloseReason::WriteTimeout => {
-            let verdict = match evidence.send_window {
-                Some(0) => behind_closed_window(evidence),
+            let verdict = match window_is_closed(evidence) {
+                Some(true) => behind_closed_window(evidence),
                 _ => behind_open_window(evidence, questions),
             };
             Some(verdict.unwrap_or(Verdict::Unknown))
@@ -107,16 +119,36 @@ pub fn judge(reason: CloseReason, evidence: &Evidence, questions: Questions) -> 
     }
 }
 
+/// Closed is also a window that is smaller than the next segment: the kernel waits for it to open further.
+fn window_is_closed(evidence: &Evidence) -> Option<bool> {
+    let window = evidence.send_window?;
+    let next = match evidence.unacked? {
+        0 => evidence.unsent_bytes?.min(evidence.segment?).max(1),
+        _ => 1,
+    };
+    Some(window < next)
+}
+
 /// With its window closed, the peer's host is asked again and again by window probes.
 fn behind_closed_window(evidence: &Evidence) -> Option<Verdict> {
-    if evidence.retransmits? > 0 {
-        // A window that was taken back: the same signs in a living host and in a lost path.
-        return None;
+    let last_ack = evidence.last_ack?;
+    if evidence.unacked? > 0 {
+        // The window was taken back. What is beyond it is sent again in place of probes, and that is not counted.
+        if last_ack <= ANSWER_TIME {
+            return Some(Verdict::PeerNotReading); // it has just said once more that it is closed
+        }
+        return (last_ack > evidence.patience? + ANSWER_TIME).then_some(Verdict::PathLost);
     }
-    match evidence.kernel_probes? {
-        0 if evidence.unsent_bytes? > 0 => Some(Verdict::PeerNotReading),
-        SURELY_LOST.. => Some(Verdict::PathLost),
-        _ => None,
+    let unanswered = evidence.kernel_probes?;
+    if evidence.unsent_bytes? == 0 {
+        // Nothing waits, so they are keepalives.
+        return (unanswered >= SURELY_LOST).then_some(Verdict::PathLost);
+    }
+    let first_after = evidence.patience? / 1u32.checked_shl(unanswered)?;
+    let sent_after = |nth: u32| first_after * ((1u32 << nth) - 1);
+    match (1..=unanswered).map(sent_after).find(|after| *after >= BETWEEN_ANSWERS) {
+        None => Some(Verdict::PeerNotReading),
+        Some(after) => (last_ack > after + ANSWER_TIME).then_some(Verdict::PathLost),
     }
 }
 
@@ -130,7 +162,9 @@ fn behind_open_window(evidence: &Evidence, questions: Questions) -> Option<Verdi
         return None; // on its way, and not overdue: too early to tell
     }
     if questions.application {
-        return Some(Verdict::PeerHung);
+        // A path that loses what we ask may lose what is answered as well.
+        let nothing_lost = evidence.sent_again? == questions.sent_again_before?;
+        return nothing_lost.then_some(Verdict::PeerHung);
     }
     let alive = evidence.last_ack? <= questions.host_after? + ANSWER_TIME;
     alive.then_some(Verdict::PeerIdle)
@@ -145,13 +179,20 @@ mod tests {
         retransmits: Some(0),
         unsent_bytes: Some(0),
         send_window: Some(65_536),
+        segment: Some(1_448),
         kernel_probes: Some(0),
+        patience: Some(Duration::from_millis(200)),
+        sent_again: Some(7),
         last_ack: Some(Duration::from_secs(3)),
         round_trip: Some(Duration::from_millis(1)),
     };
-    const KEEPALIVE: Questions = Questions { application: false, host_after: Some(Duration::from_secs(15)) };
+    const KEEPALIVE: Questions = Questions {
+        application: false,
+        sent_again_before: Some(7),
+        host_after: Some(Duration::from_secs(15)),
+    };
     const PROBED: Questions = Questions { application: true, ..KEEPALIVE };
-    const NOTHING: Questions = Questions { application: false, host_after: None };
+    const NOTHING: Questions = Questions { host_after: None, ..KEEPALIVE };
 
     #[track_caller]
     fn expect(verdict: Verdict, evidence: Evidence, questions: Questions) {
@@ -209,16 +250,79 @@ mod tests {
         expect(Verdict::Unknown, IDLE, NOTHING);
     }
 
+    /// What was asked got lost on its way once, and arrived the second time. Then the answer may be what got lost now.
+    #[test]
+    fn an_application_is_not_blamed_on_a_path_that_loses_packets() {
+        expect(Verdict::Unknown, Evidence { sent_again: Some(8), ..IDLE }, PROBED);
+        expect(Verdict::Unknown, IDLE, Questions { sent_again_before: None, ..PROBED });
+        // Nothing was asked of it: its host's answers are enough.
+        expect(Verdict::PeerIdle, Evidence { sent_again: Some(8), ..IDLE }, KEEPALIVE);
+    }
+
+    /// A closed window, `last_ack` after its host was heard; `probes` went unanswered since.
+    fn closed(probes: u32, patience: f64, last_ack: f64) -> Evidence {
+        Evidence {
+            send_window: Some(0),
+            unsent_bytes: Some(5_000),
+            kernel_probes: Some(probes),
+            patience: Some(Duration::from_secs_f64(patience)),
+            last_ack: Some(Duration::from_secs_f64(last_ack)),
+            ..IDLE
+        }
+    }
+
     #[test]
     fn a_closed_window_whose_probes_are_answered_is_a_peer_that_does_not_read() {
-        let closed = Evidence { send_window: Some(0), unsent_bytes: Some(5_000), ..IDLE };
         for questions in [NOTHING, KEEPALIVE, PROBED] {
-            expect(Verdict::PeerNotReading, closed, questions);
-            expect(Verdict::Unknown, Evidence { kernel_probes: Some(1), ..closed }, questions);
-            expect(Verdict::PathLost, Evidence { kernel_probes: Some(2), ..closed }, questions);
+            expect(Verdict::PeerNotReading, closed(0, 0.2, 0.1), questions);
+            expect(Verdict::PeerNotReading, closed(0, 6.4, 6.3), questions);
         }
-        let taken_back = Evidence { unacked: Some(1), retransmits: Some(4), ..closed };
-        expect(Verdict::Unknown, taken_back, PROBED);
+    }
+
+    #[test]
+    fn a_window_probe_that_came_too_soon_to_be_answered_proves_nothing() {
+        // Sent 0.4 seconds after the last answer, and the next one is not due yet.
+        expect(Verdict::PeerNotReading, closed(1, 0.8, 1.1), PROBED);
+    }
+
+    #[test]
+    fn a_window_probe_that_had_to_be_answered_and_was_not_is_a_lost_path() {
+        // Sent after 3.2 seconds.
+        expect(Verdict::Unknown, closed(1, 6.4, 4.1), PROBED);
+        expect(Verdict::PathLost, closed(1, 6.4, 4.3), PROBED);
+        // Sent after 0.2, 0.6 and 1.4 seconds; the second is the first that counts.
+        expect(Verdict::Unknown, closed(3, 1.6, 1.5), PROBED);
+        expect(Verdict::PathLost, closed(3, 1.6, 1.7), PROBED);
+    }
+
+    #[test]
+    fn a_window_too_small_for_the_next_segment_is_closed() {
+        for (window, unsent) in [(1_447, 90_000), (99, 100), (1, 2)] {
+            let small =
+                Evidence { send_window: Some(window), unsent_bytes: Some(unsent), ..closed(0, 0.2, 0.0) };
+            expect(Verdict::PeerNotReading, small, PROBED);
+        }
+        for (window, unsent) in [(1_448, 90_000), (100, 100)] {
+            let open =
+                Evidence { send_window: Some(window), unsent_bytes: Some(unsent), ..closed(0, 0.2, 0.0) };
+            expect(Verdict::Unknown, open, PROBED);
+        }
+    }
+
+    /// Neither the retransmissions nor the probes count up then, but the kernel's patience grows.
+    #[test]
+    fn behind_a_window_taken_back_the_last_acknowledgement_tells() {
+        let taken_back = |patience, last_ack| Evidence { unacked: Some(1), ..closed(0, patience, last_ack) };
+        expect(Verdict::PeerNotReading, taken_back(3.2, 0.9), PROBED);
+        expect(Verdict::Unknown, taken_back(3.2, 4.1), PROBED);
+        expect(Verdict::PathLost, taken_back(3.2, 4.3), PROBED);
+    }
+
+    #[test]
+    fn a_closed_window_for_which_nothing_waits_proves_little() {
+        let full = |probes| Evidence { unsent_bytes: Some(0), ..closed(probes, 0.2, 5.0) };
+        expect(Verdict::Unknown, full(0), KEEPALIVE);
+        expect(Verdict::PathLost, full(2), KEEPALIVE);
     }
 
     #[test]

@@ -126,7 +126,7 @@ pub(super) fn words(reason: CloseReason) -> Words {
             on_the_wire: "Reading or writing failed with an error that has no reason of its own; errno names it, op says which of the two.",
             causes: &[
                 "ECONNABORTED: somebody destroyed the socket from outside (`ss -K`).",
-                "EPERM, EACCES: a packet filter on this host refuses our packets.",
+                "EPERM: a packet filter on this host refuses our packets.",
                 "ENOBUFS, ENOMEM: this host is out of memory for sockets.",
             ],
             what_to_do: &["Look up errno in errno(3), and look into this host's kernel log at that time."],

@@ -35,7 +35,7 @@ const LAST_READS: u16 = (8 * 1024 * 1024 / READ_BYTES) as u16;
 const FAR_AWAY: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// How a connection ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ended {
     /// Why.
     pub close: Close,
@@ -362,7 +362,12 @@ impl<T: Transport> Connection<T> {
         let timing = self.service.timing();
         match self.session.handle_timeout(&timing, now, acknowledged) {
             None => Ok(()),
-            Some(Step::Send(probe)) => self.send(cx, now, probe.as_bytes()),
+            Some(Step::Send(probe)) => {
+                if self.session.is_asking_first() {
+                    self.session.note_sent_again(self.transport.evidence().sent_again);
+                }
+                self.send(cx, now, probe.as_bytes())
+            }
             Some(Step::Finish) => {
                 self.begin_to_end();
                 Ok(())

@@ -21,7 +21,11 @@ fn reason(error: &Error) -> CloseReason {
         }
         _ => match error.raw_os_error() {
             // An ICMP error about the route, without an ErrorKind of its own; icmp_err_convert in net/ipv4/icmp.c.
-            Some(libc::EHOSTDOWN | libc::ENONET | libc::ENOPROTOOPT) => CloseReason::NetworkUnreachable,
+            // An accepted connection can be refused or forbidden by a firewall on the way only: "port unreachable" is
+            // how it says so by default.
+            Some(libc::EHOSTDOWN | libc::ENONET | libc::ENOPROTOOPT | libc::ECONNREFUSED | libc::EACCES) => {
+                CloseReason::NetworkUnreachable
+            }
             _ => CloseReason::IoError,
         },
     }
@@ -43,6 +47,8 @@ mod tests {
             (libc::EHOSTDOWN, CloseReason::NetworkUnreachable),
             (libc::ENONET, CloseReason::NetworkUnreachable),
             (libc::ENOPROTOOPT, CloseReason::NetworkUnreachable),
+            (libc::ECONNREFUSED, CloseReason::NetworkUnreachable),
+            (libc::EACCES, CloseReason::NetworkUnreachable),
             (libc::ECONNABORTED, CloseReason::IoError),
             (libc::EIO, CloseReason::IoError),
         ];

@@ -29,10 +29,25 @@ pub fn evidence(socket: &impl AsFd) -> Evidence {
         retransmits: known!(answer.tcpi_retransmits).map(u32::from),
         unsent_bytes: known!(answer.tcpi_notsent_bytes),
         send_window: known!(answer.tcpi_snd_wnd),
+        segment: known!(answer.tcpi_snd_mss),
         kernel_probes: known!(answer.tcpi_probes).map(u32::from),
+        patience: patience(&answer),
+        sent_again: known!(answer.tcpi_total_retrans),
         last_ack: known!(answer.tcpi_last_ack_recv).map(|millis| Duration::from_millis(millis.into())),
         round_trip: known!(answer.tcpi_rtt).map(|micros| Duration::from_micros(micros.into())),
     })
+}
+
+/// How long the kernel waits before it sends again, or asks again (`tcp_probe0_when` of its include/net/tcp.h).
+fn patience(answer: &Answer) -> Option<Duration> {
+    const SHORTEST_BETWEEN_PROBES: Duration = Duration::from_millis(200);
+    let timeout = Duration::from_micros(known!(answer.tcpi_rto)?.into());
+    match known!(answer.tcpi_unacked)? {
+        0 => Some(
+            timeout.max(SHORTEST_BETWEEN_PROBES) * 1u32.checked_shl(known!(answer.tcpi_backoff)?.into())?,
+        ),
+        _ => Some(timeout), // already doubled
+    }
 }
 
 /// The structure, and how many bytes of it this kernel filled in.

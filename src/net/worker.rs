@@ -219,7 +219,7 @@ fn open(accepted: Accepted, event_loop: &Rc<EventLoop>, tally: &Arc<Tally>) {
             let connection = Connection::new(stream, &listener, Rc::clone(event_loop), fastrand::u8(..));
             tokio::task::spawn_local(attend(conn, peer, connection, Arc::clone(tally)));
         }
-        Err(error) => record(&identity, failure::close(&error, None), None, tally),
+        Err(error) => record(&identity, &failure::close(&error, None), None, tally),
     }
 }
 
@@ -236,12 +236,12 @@ fn attend(
         let local = connection.transport().local_addr().ok();
         let service = connection.into_service();
         let identity = Identity { conn, listener: service.name(), peer, local };
-        record(&identity, close, Some(&report), &tally);
+        record(&identity, &close, Some(&report), &tally);
     }
 }
 
 /// The one place where a connection's end is counted and logged.
-fn record(identity: &Identity<'_>, close: Close, report: Option<&Report>, tally: &Tally) {
+fn record(identity: &Identity<'_>, close: &Close, report: Option<&Report>, tally: &Tally) {
     events::close(identity, close, report);
     if let Some(count) = tally.closed.get(close.reason as usize) {
         count.fetch_add(1, Ordering::Relaxed);

@@ -156,12 +156,13 @@ pub fn open(identity: &Identity<'_>) {
 /// A connection ended. Once per accepted connection.
 ///
 /// `report` is absent where the connection failed before its service began.
-pub fn close(identity: &Identity<'_>, close: Close, report: Option<&Report>) {
+pub fn close(identity: &Identity<'_>, close: &Close, report: Option<&Report>) {
     let reason = close.reason;
     let errno = close.failure.map(|failure| display(ErrnoName(failure.errno)));
     let probes = report.and_then(|report| report.probes);
-    let verdict = close.silence.map(|silence| silence.verdict);
-    let evidence = close.silence.map(|silence| silence.evidence).unwrap_or_default();
+    let silence = close.silence.as_deref();
+    let verdict = silence.map(|silence| silence.verdict);
+    let evidence = silence.map(|silence| silence.evidence).unwrap_or_default();
     let op = close.failure.and_then(|failure| failure.operation);
     macro_rules! record {
         ($level:ident) => {

@@ -52,7 +52,7 @@ pub struct Link {
 }
 
 /// How a connection ended, and when.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Outcome {
     pub at: u64,
     pub close: Close,
@@ -171,7 +171,7 @@ impl Outcome {
 
     /// Whose silence it was, where the reason is one.
     pub fn verdict(&self) -> Option<Verdict> {
-        self.close.silence.map(|silence| silence.verdict)
+        self.close.silence.as_ref().map(|silence| silence.verdict)
     }
 }
 

@@ -14,7 +14,10 @@ const LIVING_HOST: Evidence = Evidence {
     retransmits: Some(0),
     unsent_bytes: Some(0),
     send_window: Some(65_536),
+    segment: Some(1_448),
     kernel_probes: Some(0),
+    patience: Some(Duration::from_millis(200)),
+    sent_again: Some(0),
     last_ack: Some(Duration::from_secs(5)),
     round_trip: Some(Duration::from_millis(1)),
 };
@@ -31,6 +34,18 @@ async fn a_heartbeat_that_a_living_host_leaves_unanswered_is_its_applications_si
     outcome.expect(30_000, CloseReason::HeartbeatTimeout);
     assert_eq!(outcome.verdict(), Some(Verdict::PeerHung));
     assert_eq!(outcome.close.silence.map(|silence| silence.evidence), Some(LIVING_HOST));
+}
+
+/// What gets lost while it is asked tells that its answers may get lost too. What got lost before does not.
+#[tokio::test(flavor = "local", start_paused = true)]
+async fn an_application_is_not_blamed_for_a_path_that_loses_packets() {
+    for (lost_at, verdict) in [(11_999, Verdict::PeerHung), (29_999, Verdict::Unknown)] {
+        let mut link = Link::line(DEFAULTS);
+        link.peer.looks_like(LIVING_HOST);
+        link.reach(lost_at).await;
+        link.peer.looks_like(Evidence { sent_again: Some(1), ..LIVING_HOST });
+        assert_eq!(link.ended().await.verdict(), Some(verdict), "lost at {lost_at}");
+    }
 }
 
 #[tokio::test(flavor = "local", start_paused = true)]
