@@ -1,0 +1,21 @@
+//! The fault laboratory: real faults between two hosts, and whether the daemon names them rightly and in time.
+//!
+//! Every test has its own daemon and its own networks, so they can all run at once. They need root, `ip` and `nft`, and
+//! are skipped, loudly, without. With `--nocapture` they print what they see, a line for every fault.
+
+mod clients;
+mod expected;
+mod gone_peers;
+mod lab;
+mod lossy_paths;
+mod lost_paths;
+mod many_faults;
+mod silent_peers;
+mod slow_readers;
+#[path = "../support/mod.rs"]
+mod support;
+
+/// Runs `test` for all cases at the same time.
+fn at_once<C: Sync>(cases: &[C], test: impl Fn(&C) + Sync) {
+    std::thread::scope(|scope| cases.iter().for_each(|case| drop(scope.spawn(|| test(case)))));
+}
