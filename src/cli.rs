@@ -31,7 +31,7 @@ pub enum Command {
 }
 
 /// What `serve` is told.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct Serve {
     /// Configuration file; without it, the built-in default serves on loopback only
     #[arg(long, value_name = "FILE")]

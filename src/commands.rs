@@ -1,7 +1,6 @@
 //! What each command does.
 
 use std::io::{self, Write};
-use std::path::Path;
 
 use crate::cli::{Check, Command, Explain, Serve};
 use crate::config::{self, Config};
@@ -23,15 +22,16 @@ pub fn run(command: Command) -> anyhow::Result<()> {
 
 /// Before there is a log, errors are told on standard error; then in the log.
 fn serve(arguments: &Serve) -> anyhow::Result<()> {
-    let config = load(arguments.config.as_deref()).inspect_err(tell)?;
-    let format = arguments.log_format.unwrap_or(config.log.format);
-    let level = arguments.log_level.unwrap_or(config.log.level);
-    let logging = Logging::start(format, level).inspect_err(tell)?;
+    let config = daemon::settings(arguments).inspect_err(tell)?;
+    let logging = Logging::start(config.log.format, config.log.level).inspect_err(tell)?;
     daemon::serve(arguments, config, logging)
 }
 
 fn check(arguments: &Check) -> anyhow::Result<()> {
-    let config = load(arguments.config.as_deref())?;
+    let config = match &arguments.config {
+        Some(file) => Config::load(file)?,
+        None => Config::built_in(),
+    };
     if arguments.quiet { Ok(()) } else { print(&config.to_string()) }
 }
 
@@ -42,13 +42,6 @@ fn explain(arguments: &Explain) -> anyhow::Result<()> {
     let wanted = |name| arguments.word.as_ref().is_none_or(|word| word == name);
     let words = explain::all().into_iter().filter(|entry| wanted(entry.name));
     print(&words.map(|entry| entry.text()).collect::<Vec<_>>().join("\n"))
-}
-
-fn load(file: Option<&Path>) -> anyhow::Result<Config> {
-    match file {
-        Some(file) => Ok(Config::load(file)?),
-        None => Ok(Config::built_in()),
-    }
 }
 
 /// Prints to standard output; a reader that has seen enough (`| head`) is no error.

@@ -1,10 +1,9 @@
 //! `serve`: joins configuration, log, signals, service manager and server.
 
-use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::thread::available_parallelism;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow, ensure};
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, oneshot};
 
@@ -15,9 +14,23 @@ use crate::net::inherited::InheritedSockets;
 use crate::net::limits;
 use crate::net::options::{ListenerOptions, ServerOptions};
 use crate::net::server::{self, Server};
-use crate::ops::logging::{LogLevel, Logging};
+use crate::ops::logging::Logging;
 use crate::ops::signals::{Signals, Wish};
 use crate::ops::{events, systemd};
+
+/// The settings of the file, or the built-in ones, and over them what the command line says.
+///
+/// # Errors
+/// [`config::Problems`]
+pub fn settings(arguments: &Serve) -> anyhow::Result<Config> {
+    let mut config = match &arguments.config {
+        Some(file) => Config::load(file)?,
+        None => Config::built_in(),
+    };
+    config.log.format = arguments.log_format.unwrap_or(config.log.format);
+    config.log.level = arguments.log_level.unwrap_or(config.log.level);
+    Ok(config)
+}
 
 /// Serves until told to stop. An error has been told in the log by then.
 ///
@@ -31,28 +44,34 @@ pub fn serve(arguments: &Serve, config: Config, logging: Logging) -> anyhow::Res
 }
 
 fn serve_with(arguments: &Serve, config: Config, logging: Rc<Logging>) -> anyhow::Result<()> {
-    let options = server_options(&config)?;
-    let source = arguments.config.as_deref();
-    let source = source.map_or("the built-in default (loopback only)".into(), Path::to_string_lossy);
-    events::starting(&source, options.workers, options.max_connections);
-    let inherited = systemd::inherited_sockets().context("cannot take the sockets passed to us")?;
-    let server = Server::bind(options, InheritedSockets::new(inherited))?;
     let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
     runtime.block_on(async {
+        let signals = Signals::listen()?; // first: from here on no signal ends us unheard
+        let options = server_options(&config)?;
+        events::starting(source(arguments), options.workers, options.max_connections);
+        let inherited = systemd::inherited_sockets().context("cannot take the sockets passed to us")?;
+        let server = Server::bind(options, InheritedSockets::new(inherited))?;
         let (commands, inbox) = mpsc::channel(1);
-        let reloader =
-            Reloader { file: arguments.config.clone(), level: arguments.log_level, current: config, logging };
-        tokio::task::spawn_local(obey(Signals::listen()?, reloader, commands));
+        let reloader = Reloader { arguments: arguments.clone(), current: config, logging };
+        tokio::task::spawn_local(obey(signals, reloader, commands));
         server.run(inbox).await
     })
 }
 
+fn source(arguments: &Serve) -> &str {
+    let file = arguments.config.as_deref();
+    file.map_or("the built-in default (loopback only)", |file| file.to_str().unwrap_or("a file"))
+}
+
 /// Turns signals into commands, for ever.
 async fn obey(mut signals: Signals, mut reloader: Reloader, commands: mpsc::Sender<server::Command>) {
+    let mut stopping = false;
     loop {
         match signals.next().await {
             Wish::Stop if commands.send(server::Command::Stop).await.is_err() => return,
-            Wish::Stop => {}
+            Wish::Stop => stopping = true,
+            // The service manager has been told of the stop: "ready" would take it back.
+            Wish::Reload if stopping => events::reload_failed(&anyhow!("the server is stopping")),
             Wish::Reload => reloader.reload(&commands).await,
         }
     }
@@ -60,9 +79,7 @@ async fn obey(mut signals: Signals, mut reloader: Reloader, commands: mpsc::Send
 
 /// What a reload needs to know.
 struct Reloader {
-    file: Option<PathBuf>,
-    /// From the command line, which beats the file.
-    level: Option<LogLevel>,
+    arguments: Serve,
     current: Config,
     logging: Rc<Logging>,
 }
@@ -79,18 +96,26 @@ impl Reloader {
 
     /// Applies the file wholly or, on an error, not at all; returns how many settings changed.
     async fn try_reload(&mut self, commands: &mpsc::Sender<server::Command>) -> anyhow::Result<usize> {
-        let file = self.file.as_deref().context("there is no file: the built-in default is served")?;
-        let wanted = Config::load(file)?;
+        let file = self.arguments.config.as_deref();
+        let file = file.context("there is no file: the built-in default is served")?;
+        // Opening a FIFO would wait for its writer, and everything here with it.
+        ensure!(!file.exists() || file.is_file() || file.is_dir(), "{} is not a plain file", file.display());
+        let wanted = settings(&self.arguments)?;
         let (answer, done) = oneshot::channel();
         commands.send(server::Command::Change(server_options(&wanted)?, answer)).await?;
         done.await.context("the server is stopping")??;
-        self.logging.set_level(self.level.unwrap_or(wanted.log.level));
         let changes = config::changes(&self.current, &wanted);
         for change in &changes {
             let (old, new) = (change.old.as_deref(), change.new.as_deref());
             events::setting_changed(&change.key, old, new, change.needs_restart());
         }
-        self.current = wanted;
+        self.logging.set_level(wanted.log.level);
+        // What waits for a restart is told again by the next reload.
+        self.current = Config {
+            server: config::Server { workers: self.current.server.workers, ..wanted.server },
+            log: config::Log { format: self.current.log.format, ..wanted.log },
+            ..wanted
+        };
         Ok(changes.len())
     }
 }

@@ -1,6 +1,6 @@
 //! The words of `pulse-echo explain`: what a close reason or verdict means and what to do about it.
 //!
-//! docs/close-reasons.md is the same text as Markdown; the log messages begin with the same sentences.
+//! docs/close-reasons.md is the same text as Markdown; the log messages contain the same sentences.
 
 mod reasons;
 mod verdicts;

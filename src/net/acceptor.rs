@@ -14,47 +14,76 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Accepts connections and hands them over, for ever.
 pub async fn accept_all(listener: Rc<AcceptingListener>, intake: Rc<Intake>) {
-    let mut episode = None;
+    let mut outage: Option<Outage> = None;
     loop {
-        match listener.accept().await {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = over(outage.as_ref()) => {
+                outage.take().iter().for_each(|outage| end(&listener, outage));
+                continue;
+            }
+        };
+        match accepted {
             Ok((socket, peer)) => {
-                if let Some(episode) = episode.take() {
-                    end(&listener, &episode);
-                }
+                outage.iter_mut().for_each(Outage::succeed);
                 intake.admit(socket, peer, &listener.options());
             }
             Err(error) if AcceptFailure::of(&error) == AcceptFailure::ClientGone => {}
             Err(error) => {
-                let episode = episode.get_or_insert_with(|| begin(&listener, &error));
-                tokio::time::sleep(episode.next_pause()).await;
+                let outage = outage.get_or_insert_with(|| begin(&listener, &error));
+                tokio::time::sleep(outage.fail(clock::now())).await;
             }
         }
     }
 }
 
-/// A time in which nothing could be accepted: two log records, however often it was tried.
-struct Episode {
+/// A time in which accepting fails, or fails again and again: two log records, however often it was tried.
+#[derive(Debug)]
+struct Outage {
     began_at: Instant,
+    failed_at: Instant,
+    /// The last attempt went well. At the limit successes and failures alternate: that is one outage.
+    recovering: bool,
     attempts: u64,
     pause: Duration,
 }
 
-fn begin(listener: &AcceptingListener, error: &io::Error) -> Episode {
+fn begin(listener: &AcceptingListener, error: &io::Error) -> Outage {
     events::accept_error(&listener.options().name, error);
-    Episode { began_at: clock::now(), attempts: 0, pause: FIRST_PAUSE }
+    Outage::new(clock::now())
 }
 
-fn end(listener: &AcceptingListener, episode: &Episode) {
-    let paused = clock::now().saturating_duration_since(episode.began_at);
-    events::accept_resumed(&listener.options().name, episode.attempts, paused);
+fn end(listener: &AcceptingListener, outage: &Outage) {
+    let paused = clock::now().saturating_duration_since(outage.began_at);
+    events::accept_resumed(&listener.options().name, outage.attempts, paused);
 }
 
-impl Episode {
-    fn next_pause(&mut self) -> Duration {
+/// Waits until an outage is over: for a while nothing has failed, and something went well.
+async fn over(outage: Option<&Outage>) {
+    match outage.filter(|outage| outage.recovering) {
+        Some(outage) => tokio::time::sleep_until((outage.failed_at + LONGEST_PAUSE).into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+impl Outage {
+    fn new(now: Instant) -> Outage {
+        Outage { began_at: now, failed_at: now, recovering: false, attempts: 0, pause: FIRST_PAUSE }
+    }
+
+    /// Returns how long to pause.
+    fn fail(&mut self, now: Instant) -> Duration {
         let pause = self.pause;
         self.attempts += 1;
+        self.failed_at = now;
+        self.recovering = false;
         self.pause = (pause * 2).min(LONGEST_PAUSE);
         pause
+    }
+
+    fn succeed(&mut self) {
+        self.recovering = true;
+        self.pause = FIRST_PAUSE;
     }
 }
 
@@ -63,10 +92,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pauses_grow_from_10_ms_to_a_second() {
-        let mut episode = Episode { began_at: clock::now(), attempts: 0, pause: FIRST_PAUSE };
-        let pauses: Vec<u128> = (0..9).map(|_| episode.next_pause().as_millis()).collect();
+    fn pauses_grow_from_10_ms_to_a_second_and_begin_anew_after_a_success() {
+        let now = clock::now();
+        let mut outage = Outage::new(now);
+        let pauses: Vec<u128> = (0..9).map(|_| outage.fail(now).as_millis()).collect();
         assert_eq!(pauses, [10, 20, 40, 80, 160, 320, 640, 1000, 1000]);
-        assert_eq!(episode.attempts, 9);
+        assert_eq!(outage.attempts, 9);
+        outage.succeed();
+        assert_eq!(outage.fail(now).as_millis(), 10);
     }
 }

@@ -61,7 +61,7 @@ impl InheritedSockets {
         match self.sockets.into_iter().next() {
             None => Ok(()),
             Some((socket, _)) => {
-                let why = "has the name of no listener in the configuration \
+                let why = "has the name of no listener in the configuration, or of one that has its socket already \
                            (FileDescriptorName= must be the listener's name)"
                     .to_owned();
                 Err(SocketMismatch { socket, why })

@@ -115,6 +115,14 @@ impl AcceptingListener {
         }
     }
 
+    /// The address, with the real port.
+    ///
+    /// # Errors
+    /// The system does not tell.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.socket.get_ref().local_addr()
+    }
+
     /// How its connections are served.
     pub fn options(&self) -> Arc<ListenerOptions> {
         Arc::clone(&self.options.borrow())

@@ -54,7 +54,7 @@ impl Listeners {
             let kept = old.iter().position(|old| old.suits(options));
             match kept.map(|place| old.swap_remove(place)) {
                 Some(serving) => {
-                    serving.listener.set_options(options)?;
+                    serving.follow(options)?;
                     self.serving.push(serving);
                 }
                 None => self.serving.extend(new.next()),
@@ -74,6 +74,16 @@ impl Listeners {
 }
 
 impl Serving {
+    /// Serves the connections to come otherwise, and says so if that makes it another listener.
+    fn follow(&self, wanted: &ListenerOptions) -> io::Result<()> {
+        let own = self.listener.options();
+        self.listener.set_options(wanted)?;
+        if (&own.name, own.protocol) != (&wanted.name, wanted.protocol) {
+            events::listening(&wanted.name, wanted.protocol, self.listener.address()?);
+        }
+        Ok(())
+    }
+
     /// Whether its socket is one for these options: of the same address, and of the same name where that leaves
     /// the port open.
     fn suits(&self, wanted: &ListenerOptions) -> bool {

@@ -1,13 +1,13 @@
 //! The server: binds, serves, changes, drains. It starts the event loops and tells them when it is over.
 
-use std::convert::Infallible;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::Instant;
 
 use anyhow::{Context as _, anyhow};
 use tokio::sync::{mpsc, oneshot};
 
+use super::clock;
 use super::event_loop::Phase;
 use super::inherited::InheritedSockets;
 use super::intake::Intake;
@@ -40,14 +40,12 @@ impl Server {
     /// # Errors
     /// A [`super::listener::BindError`] or a [`super::inherited::SocketMismatch`].
     pub fn bind(options: ServerOptions, mut inherited: InheritedSockets) -> anyhow::Result<Server> {
-        let mut listeners = Vec::new();
-        for options in &options.listeners {
-            listeners.push(match inherited.take(options)? {
-                Some(listener) => listener,
-                None => Listener::bind(options)?,
-            });
-        }
-        inherited.finish()?;
+        let passed = options.listeners.iter().map(|options| inherited.take(options));
+        let passed = passed.collect::<Result<Vec<_>, _>>()?;
+        inherited.finish()?; // before binding: a socket under a wrong name holds the very address
+        let listeners = options.listeners.iter().zip(passed);
+        let listeners = listeners.map(|(options, passed)| passed.map_or_else(|| Listener::bind(options), Ok));
+        let listeners = listeners.collect::<Result<_, _>>()?;
         Ok(Server { options, listeners })
     }
 
@@ -60,7 +58,9 @@ impl Server {
         let (workers, mut finished) = start_workers(options.workers)?;
         let intake = Rc::new(Intake::new(workers, options.max_connections));
         let listeners = Listeners::start(listeners, Rc::clone(&intake)).context("cannot accept")?;
-        let mut serving = Serving { pulse: Pulse::new(Rc::clone(&intake)), intake, listeners, options };
+        let summary_at = next_summary(&options);
+        let pulse = Pulse::new(Rc::clone(&intake));
+        let mut serving = Running { intake, listeners, options, pulse, summary_at };
         systemd::ready();
         tokio::select! {
             () = serving.until_stopped(&mut commands) => {}
@@ -82,20 +82,25 @@ fn start_workers(count: usize) -> anyhow::Result<(Vec<Worker>, Finished)> {
 }
 
 /// A server at work.
-struct Serving {
+struct Running {
     intake: Rc<Intake>,
     listeners: Listeners,
     options: ServerOptions,
     pulse: Pulse,
+    summary_at: Option<Instant>,
 }
 
-impl Serving {
+impl Running {
     async fn until_stopped(&mut self, commands: &mut mpsc::Receiver<Command>) {
         loop {
             let command = tokio::select! {
                 command = commands.recv() => command,
-                never = summarise(&self.intake, self.options.summary_interval) => match never {},
-                never = self.pulse.beat() => match never {},
+                () = sleep_until_some(self.summary_at) => {
+                    events::summary(&self.intake.totals());
+                    self.summary_at = next_summary(&self.options);
+                    continue;
+                }
+                () = self.pulse.beat() => continue,
             };
             match command {
                 Some(Command::Change(options, answer)) => {
@@ -111,6 +116,9 @@ impl Serving {
         self.listeners.change(&wanted.listeners)?;
         self.intake.set_max_connections(wanted.max_connections);
         wanted.listeners.iter().for_each(|listener| self.change_connections(listener));
+        if wanted.summary_interval != self.options.summary_interval {
+            self.summary_at = next_summary(&wanted);
+        }
         self.options = ServerOptions { workers: self.options.workers, ..wanted };
         self.pulse.note_reload();
         Ok(())
@@ -124,7 +132,7 @@ impl Serving {
 
     /// Lets the connections finish, for as long as the grace and the operator's patience last.
     async fn drain(self, commands: &mut mpsc::Receiver<Command>, mut finished: Finished) {
-        let Serving { intake, listeners, options, pulse } = self;
+        let Running { intake, listeners, options, mut pulse, .. } = self;
         drop(listeners); // and with them the listening sockets
         systemd::stopping(options.shutdown_grace);
         events::drain(intake.open(), options.shutdown_grace);
@@ -134,7 +142,7 @@ impl Serving {
             () = finished.all() => {}
             () = tokio::time::sleep(options.shutdown_grace) => {}
             () = stop_wanted(commands) => {}
-            never = pulse.beat() => match never {},
+            () = async { loop { pulse.beat().await } } => {}
         }
         enter(Phase::Ending);
         finished.all().await;
@@ -144,13 +152,14 @@ impl Serving {
     }
 }
 
-async fn summarise(intake: &Intake, interval: Option<Duration>) -> Infallible {
-    let Some(interval) = interval else {
-        return std::future::pending().await;
-    };
-    loop {
-        tokio::time::sleep(interval).await;
-        events::summary(&intake.totals());
+fn next_summary(options: &ServerOptions) -> Option<Instant> {
+    options.summary_interval.map(|interval| clock::now() + interval)
+}
+
+async fn sleep_until_some(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -1,5 +1,5 @@
-//! Our own sleep: times in which an event loop did not turn, because the process was stopped or starved, or the machine
-//! suspended. No peer is blamed for them; one record per episode tells of them.
+//! Our own sleep: times in which an event loop did not turn, because the process was stopped or starved, or a virtual
+//! machine paused. No peer is blamed for them; one record per episode tells of them.
 
 use std::cell::Cell;
 use std::rc::Rc;

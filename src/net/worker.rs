@@ -22,6 +22,9 @@ use crate::core::close::{Close, CloseReason};
 use crate::core::session::Report;
 use crate::ops::events::{self, Identity};
 
+/// Connections that may open before those that are open get their turn.
+const NEW_PER_TURN: u64 = 32;
+
 /// The handle of an event loop.
 #[derive(Debug)]
 pub struct Worker {
@@ -117,6 +120,11 @@ impl Worker {
         self.order(Order::Beat);
     }
 
+    /// Whether its event loop is over, as in a stop once its last connection is closed.
+    pub fn has_ended(&self) -> bool {
+        self.orders.is_closed()
+    }
+
     /// How often it showed that it turns.
     pub fn beats(&self) -> u64 {
         self.tally.beats.load(Ordering::Relaxed)
@@ -191,11 +199,18 @@ async fn take_orders(
     event_loop: &Rc<EventLoop>,
     tally: &Arc<Tally>,
 ) {
+    let mut new: u64 = 0;
     loop {
         tokio::select! {
             biased;
             order = inbox.recv() => match order {
-                Some(Order::Serve(accepted)) => open(accepted, event_loop, tally),
+                Some(Order::Serve(accepted)) => {
+                    open(accepted, event_loop, tally);
+                    new += 1;
+                    if new.is_multiple_of(NEW_PER_TURN) {
+                        tokio::task::yield_now().await;
+                    }
+                }
                 Some(Order::Enter(phase)) => event_loop.enter(phase),
                 Some(Order::Change(options)) => event_loop.change(&options),
                 Some(Order::Beat) => {

@@ -3,10 +3,11 @@
 //! The wire format is <https://systemd.io/JOURNAL_NATIVE_PROTOCOL/>: one datagram per record, one `NAME=value` line per
 //! field; a value with a line feed in it is sent by its length instead.
 
-use std::fmt::{Debug, Display, Write as _};
-use std::io;
+use std::fmt::Write as _;
+use std::fmt::{Debug, Display};
+use std::io::{self, Write as _};
 use std::os::unix::net::UnixDatagram;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
@@ -31,6 +32,13 @@ impl JournalSink {
     /// # Errors
     /// The system has no socket left.
     pub fn new() -> io::Result<JournalSink> {
+        if !Path::new(SOCKET).exists() {
+            // The log itself cannot say it.
+            let _ = writeln!(
+                io::stderr(),
+                "pulse-echo: no journal at {SOCKET}: records are lost until there is one"
+            );
+        }
         JournalSink::at(SOCKET.into())
     }
 

@@ -146,7 +146,11 @@ fn install(format: LogFormat, filter: Filter, queue: LogQueue) -> anyhow::Result
         let json = lines.json().flatten_event(true).with_current_span(false).with_span_list(false);
         return Ok(set_global_default(registry.with(json))?);
     }
-    Ok(set_global_default(registry.with(lines.with_ansi(colour_wanted())))?)
+    let text = lines.with_ansi(colour_wanted());
+    if stderr_is_the_journal() {
+        return Ok(set_global_default(registry.with(text.without_time()))?); // the journal has its own
+    }
+    Ok(set_global_default(registry.with(text))?)
 }
 
 /// Colour is for people: only on a terminal, and not where <https://no-color.org> asks for none.

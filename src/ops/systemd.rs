@@ -4,9 +4,12 @@
 
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use jiff::Timestamp;
 use sd_notify::NotifyState;
+
+use super::events::Totals;
 
 /// Added to the time asked for a stop, for the work around it.
 const STOP_MARGIN: Duration = Duration::from_secs(5);
@@ -30,8 +33,16 @@ pub fn stopping(grace: Duration) {
 }
 
 /// One line for `systemctl status`.
-pub fn status(line: &str) {
-    notify(&[NotifyState::Status(line)]);
+pub fn status(totals: &Totals, reloaded_at: Option<SystemTime>) {
+    let (open, orderly) = (totals.open(), totals.closed_in_order());
+    let (lost, refused) = (totals.closed() - orderly, totals.refused);
+    let line = format!("{open} open; closed: {orderly} in good order, {lost} lost; refused: {refused}");
+    let reloaded_at = reloaded_at.and_then(|at| Timestamp::try_from(at).ok());
+    let line = match reloaded_at {
+        Some(at) => format!("{line}; reloaded at {at:.0}"),
+        None => line,
+    };
+    notify(&[NotifyState::Status(&line)]);
 }
 
 /// The daemon is well.

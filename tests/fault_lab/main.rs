@@ -5,13 +5,14 @@
 
 mod clients;
 mod expected;
+mod fair_write_deadline;
 mod gone_peers;
 mod lab;
 mod lossy_paths;
 mod lost_paths;
 mod many_faults;
 mod silent_peers;
-mod slow_readers;
+
 #[path = "../support/mod.rs"]
 mod support;
 
