@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 
 use socket2::{Socket, Type};
@@ -70,16 +71,34 @@ impl InheritedSockets {
     }
 }
 
+/// Says that a socket that was passed to us keeps its listener in a new configuration: the service manager holds it open,
+/// so without us its clients would wait for ever.
+///
+/// # Errors
+/// It does not.
+pub fn check_kept(old: &ListenerOptions, wanted: &[ListenerOptions]) -> Result<(), SocketMismatch> {
+    let why = match wanted.iter().find(|options| options.name == old.name) {
+        Some(options) if options.address == old.address => return Ok(()),
+        Some(options) => elsewhere(old.address, options.address),
+        None => "is of a listener that the configuration leaves out".to_owned(),
+    };
+    Err(SocketMismatch { socket: old.name.to_string(), why })
+}
+
+fn elsewhere(real: SocketAddr, configured: SocketAddr) -> String {
+    format!("listens on {real}, but the configuration says {configured}")
+}
+
 fn fitting(socket: Socket, options: &ListenerOptions) -> Result<Listener, String> {
     let unusable = |error: io::Error| format!("cannot be used: {error}");
     if socket.r#type().map_err(unusable)? != Type::STREAM || !socket.is_listener().map_err(unusable)? {
         return Err("is not a listening stream socket (ListenStream= makes one, with Accept=no)".to_owned());
     }
-    let listener = Listener::new(socket, options).map_err(unusable)?;
+    let listener = Listener::from_passed(socket, options).map_err(unusable)?;
     let (real, configured) = (listener.address().map_err(unusable)?, options.address);
     let port_fits = configured.port() == 0 || configured.port() == real.port();
     if configured.ip() != real.ip() || !port_fits {
-        return Err(format!("listens on {real}, but the configuration says {configured}"));
+        return Err(elsewhere(real, configured));
     }
     Ok(listener)
 }

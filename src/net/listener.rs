@@ -21,6 +21,8 @@ const BACKLOG: i32 = 4096;
 pub struct Listener {
     socket: TcpListener,
     options: Arc<ListenerOptions>,
+    /// The service manager opened it, and keeps it open.
+    passed: bool,
 }
 
 /// An address that could not be listened on.
@@ -53,21 +55,37 @@ impl Listener {
     /// # Errors
     /// The address is in use, not of this machine, not allowed, …
     pub fn bind(options: &ListenerOptions) -> Result<Listener, BindError> {
-        let listener = |socket| Listener::new(socket, options);
-        open(options.address).and_then(listener).map_err(|cause| BindError {
-            listener: Arc::clone(&options.name),
-            address: options.address,
-            cause,
-        })
+        Listener::open(options, Port::Own)
+    }
+
+    /// Binds and listens on a port that sockets with [`AcceptingListener::share_port`] may hold, for as long as they live.
+    ///
+    /// # Errors
+    /// As for [`Listener::bind`].
+    pub fn bind_on_shared_port(options: &ListenerOptions) -> Result<Listener, BindError> {
+        Listener::open(options, Port::Shared)
     }
 
     /// Takes over a socket that listens already.
     ///
     /// # Errors
     /// It is no TCP socket.
-    pub fn new(socket: Socket, options: &ListenerOptions) -> io::Result<Listener> {
+    pub fn from_passed(socket: Socket, options: &ListenerOptions) -> io::Result<Listener> {
+        Listener::new(socket, options, true)
+    }
+
+    fn open(options: &ListenerOptions, port: Port) -> Result<Listener, BindError> {
+        let listener = |socket| Listener::new(socket, options, false);
+        open(options.address, port).and_then(listener).map_err(|cause| BindError {
+            listener: Arc::clone(&options.name),
+            address: options.address,
+            cause,
+        })
+    }
+
+    fn new(socket: Socket, options: &ListenerOptions, passed: bool) -> io::Result<Listener> {
         configure(&SockRef::from(&socket), options)?;
-        Ok(Listener { socket: socket.into(), options: Arc::new(options.clone()) })
+        Ok(Listener { socket: socket.into(), options: Arc::new(options.clone()), passed })
     }
 
     /// The address, with the real port.
@@ -90,7 +108,7 @@ impl Listener {
     pub fn into_accepting(self) -> io::Result<AcceptingListener> {
         // SAFETY: a TcpListener owns its one open descriptor until it is dropped.
         let socket = unsafe { AsyncFd::register_with_interest(self.socket, Interest::READABLE) }?;
-        Ok(AcceptingListener { socket, options: RefCell::new(self.options) })
+        Ok(AcceptingListener { socket, options: RefCell::new(self.options), passed: self.passed })
     }
 }
 
@@ -99,6 +117,7 @@ impl Listener {
 pub struct AcceptingListener {
     socket: AsyncFd<TcpListener>,
     options: RefCell<Arc<ListenerOptions>>,
+    passed: bool,
 }
 
 impl AcceptingListener {
@@ -128,6 +147,19 @@ impl AcceptingListener {
         Arc::clone(&self.options.borrow())
     }
 
+    /// Whether the service manager opened its socket, and keeps it open.
+    pub fn is_passed(&self) -> bool {
+        self.passed
+    }
+
+    /// Whether another socket of ours may listen on its port, be it on an overlapping address.
+    ///
+    /// # Errors
+    /// The socket is gone.
+    pub fn share_port(&self, share: bool) -> io::Result<()> {
+        SockRef::from(self.socket.get_ref()).set_reuse_port(share)
+    }
+
     /// Serves the connections to come otherwise.
     ///
     /// # Errors
@@ -139,15 +171,27 @@ impl AcceptingListener {
     }
 }
 
-fn open(address: SocketAddr) -> io::Result<Socket> {
+/// Who listens on a port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Port {
+    /// Nobody else.
+    Own,
+    /// For a moment, also a socket of ours that is about to close: 0.0.0.0 can take over from 127.0.0.1.
+    Shared,
+}
+
+fn open(address: SocketAddr, port: Port) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     socket.set_reuse_address(true)?;
     if address.is_ipv6() {
         // What is written is what is bound: [::] does not take IPv4 as well, so 0.0.0.0 can stand beside it.
         socket.set_only_v6(true)?;
     }
+    socket.set_reuse_port(port == Port::Shared)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
+    // A second daemon on the same address is an error again.
+    socket.set_reuse_port(false)?;
     Ok(socket)
 }
 

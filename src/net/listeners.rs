@@ -6,6 +6,7 @@ use std::rc::Rc;
 use tokio::task::AbortHandle;
 
 use super::acceptor;
+use super::inherited;
 use super::intake::Intake;
 use super::listener::{AcceptingListener, BindError, Listener};
 use super::options::ListenerOptions;
@@ -42,13 +43,11 @@ impl Listeners {
     /// wanted, under whatever name; what waits on it to be accepted is not lost.
     ///
     /// # Errors
-    /// A new address could not be bound.
+    /// A new address could not be bound, or a socket that was passed to us would be left without its listener.
     pub fn change(&mut self, wanted: &[ListenerOptions]) -> anyhow::Result<()> {
-        let is_new = |options: &&ListenerOptions| !self.serving.iter().any(|old| old.suits(options));
-        let new = wanted.iter().filter(is_new).map(Listener::bind);
-        let new = new.collect::<Result<Vec<_>, BindError>>()?;
-        let new = new.into_iter().map(|listener| self.accept_on(listener));
-        let mut new = new.collect::<io::Result<Vec<_>>>()?.into_iter();
+        let mut passed = self.serving.iter().filter(|old| old.listener.is_passed());
+        passed.try_for_each(|old| inherited::check_kept(&old.listener.options(), wanted))?;
+        let mut new = self.accept_on_new(wanted)?.into_iter();
         let mut old = std::mem::take(&mut self.serving);
         for options in wanted {
             let kept = old.iter().position(|old| old.suits(options));
@@ -61,6 +60,18 @@ impl Listeners {
             }
         }
         Ok(())
+    }
+
+    /// Accepts on the addresses that nobody listens on yet. One of them may overlap with one that is given up, as
+    /// 0.0.0.0 does with 127.0.0.1: they share the port until the old one is closed.
+    fn accept_on_new(&self, wanted: &[ListenerOptions]) -> anyhow::Result<Vec<Serving>> {
+        let given_up = || self.serving.iter().filter(|old| !wanted.iter().any(|options| old.suits(options)));
+        given_up().try_for_each(|old| old.listener.share_port(true))?;
+        let is_new = |options: &&ListenerOptions| !self.serving.iter().any(|old| old.suits(options));
+        let new = wanted.iter().filter(is_new).map(Listener::bind_on_shared_port);
+        let new = new.collect::<Result<Vec<_>, BindError>>();
+        given_up().try_for_each(|old| old.listener.share_port(false))?;
+        Ok(new?.into_iter().map(|listener| self.accept_on(listener)).collect::<io::Result<_>>()?)
     }
 
     fn accept_on(&self, listener: Listener) -> io::Result<Serving> {

@@ -6,8 +6,11 @@
 use std::fmt::Write as _;
 use std::fmt::{Debug, Display};
 use std::io::{self, Write as _};
+use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
@@ -17,6 +20,12 @@ use tracing_subscriber::layer::Context;
 use super::log_queue::{Batch, LogQueue, Sink};
 
 const SOCKET: &str = "/run/systemd/journal/socket";
+
+/// How often to look whether journald has read what was sent.
+const LOOK_AGAIN: Duration = Duration::from_millis(1);
+
+/// What journald needs from reading an entry to knowing its sender.
+const TIME_TO_LOOK_US_UP: Duration = Duration::from_millis(10);
 
 /// Sends records to journald. A datagram is sent whole or not at all; while journald is slow this waits, in the
 /// log thread.
@@ -45,12 +54,30 @@ impl JournalSink {
     fn at(path: PathBuf) -> io::Result<JournalSink> {
         Ok(JournalSink { socket: UnixDatagram::unbound()?, path })
     }
+
+    fn has_unread_entries(&self) -> bool {
+        let mut bytes: libc::c_int = 0;
+        // SAFETY: TIOCOUTQ, which is SIOCOUTQ on a socket, writes one int, and `bytes` is one.
+        let asked = unsafe { libc::ioctl(self.socket.as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) };
+        asked == 0 && bytes > 0
+    }
 }
 
 impl Sink for JournalSink {
     fn write(&mut self, batch: &Batch) -> u64 {
         let sent = |record: &&[u8]| self.socket.send_to(record, &self.path).is_ok();
         batch.records().filter(|record| !sent(record)).count() as u64
+    }
+
+    /// journald looks up who sent an entry when it reads it. Of a process that is gone by then it does not learn the unit,
+    /// and `journalctl -u` would not show the last words. So this waits until they were read; whoever asked for the end
+    /// does not wait for ever.
+    fn finish(&mut self) -> u64 {
+        while self.has_unread_entries() {
+            thread::sleep(LOOK_AGAIN);
+        }
+        thread::sleep(TIME_TO_LOOK_US_UP);
+        0
     }
 }
 
@@ -139,6 +166,25 @@ mod tests {
         entry.line("PRIORITY", 6);
         entry.line("MESSAGE", "two\nlines");
         assert_eq!(entry.bytes, b"PRIORITY=6\nMESSAGE\n\x09\0\0\0\0\0\0\0two\nlines\n");
+    }
+
+    #[test]
+    fn the_end_waits_until_the_last_entry_was_read() {
+        let path = std::env::temp_dir().join(format!("pulse-echo-journal-{}", std::process::id()));
+        let journal = UnixDatagram::bind(&path).unwrap();
+        let mut sink = JournalSink::at(path.clone()).unwrap();
+        let mut batch = Batch::default();
+        batch.push(b"MESSAGE=one\n");
+        assert_eq!(sink.write(&batch), 0);
+        assert!(sink.has_unread_entries());
+        thread::scope(|scope| {
+            let end = scope.spawn(|| sink.finish());
+            thread::sleep(2 * TIME_TO_LOOK_US_UP);
+            assert!(!end.is_finished());
+            journal.recv(&mut [0; 64]).unwrap();
+            assert_eq!(end.join().unwrap(), 0);
+        });
+        std::fs::remove_file(path).unwrap();
     }
 
     #[test]
