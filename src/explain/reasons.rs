@@ -63,7 +63,7 @@ pub(super) fn words(reason: CloseReason) -> Words {
             ],
             what_to_do: &[
                 "Read the verdict: peer_not_reading is the client's affair, path_lost the network's.",
-                "A client that pauses longer than this on purpose needs a longer write deadline.",
+                "A client that pauses longer than this on purpose needs a longer write deadline; so does one that reads very slowly: its window opens in steps, about once per few KiB it reads.",
             ],
             settings: &["deadlines.write"],
         },
