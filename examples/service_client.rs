@@ -20,7 +20,7 @@ use socket2::{Domain, Socket, Type};
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Between attempts: it is a test of what happens, not of how much.
-const PAUSE: Duration = Duration::from_millis(1);
+const PAUSE: Duration = Duration::from_millis(5);
 
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
@@ -49,25 +49,31 @@ fn main() -> ExitCode {
     }
 }
 
-/// Connects, one attempt after the other, and wants an echo each time. Tells how many attempts were refused, and how
-/// many were accepted but not served, as by a server that was just stopping.
+/// Connects again and again, whatever became of the attempts before, and wants an echo each time. Tells how many attempts
+/// were refused, and how many were accepted but not served, as by a server that was just stopping.
 fn attempts(address: &str) -> Outcome {
     let address: SocketAddr = address.parse()?;
     let over = standard_input_ends();
-    let (mut made, mut refused, mut unserved, mut slowest) = (0, 0, 0, Duration::ZERO);
+    let (mut accepted, mut refused) = (Vec::new(), 0);
     while !over.load(Ordering::Relaxed) {
-        let began = now();
-        made += 1;
         match TcpStream::connect_timeout(&address, PATIENCE) {
+            Ok(stream) => accepted.push(thread::spawn(move || time_of_echo(&stream))),
             Err(_) => refused += 1,
-            Ok(stream) if echoes(&stream).is_err() => unserved += 1,
-            Ok(_) => {}
         }
-        slowest = slowest.max(began.elapsed());
         thread::sleep(PAUSE);
     }
+    let made = accepted.len() + refused;
+    let times: Vec<Duration> = accepted.into_iter().filter_map(|served| served.join().ok()?.ok()).collect();
+    let unserved = made - refused - times.len();
+    let slowest = times.into_iter().max().unwrap_or_default();
     println!("attempts={made} refused={refused} unserved={unserved} slowest_ms={}", slowest.as_millis());
     Ok(())
+}
+
+fn time_of_echo(stream: &TcpStream) -> io::Result<Duration> {
+    let began = now();
+    echoes(stream)?;
+    Ok(began.elapsed())
 }
 
 fn echoes(mut stream: &TcpStream) -> io::Result<()> {

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use crate::cli::{Check, Command, Explain, Serve};
 use crate::config::{self, Config};
-use crate::ops::logging::Logging;
+use crate::ops::logging::{Logging, stderr_is_the_journal};
 use crate::{daemon, explain};
 
 /// Runs a command to its end. An error has been told to the user by then.
@@ -53,6 +53,10 @@ fn print(text: &str) -> anyhow::Result<()> {
 }
 
 fn tell(error: &anyhow::Error) {
-    // Standard error may be closed; there is nobody else to tell.
-    let _ = writeln!(io::stderr(), "pulse-echo: {error:#}");
+    // The journal takes each line for a record, and for an error only where it says so, see sd-daemon(3).
+    let severity = if stderr_is_the_journal() { "<3>" } else { "" };
+    for line in format!("pulse-echo: {error:#}").lines() {
+        // Standard error may be closed; there is nobody else to tell.
+        let _ = writeln!(io::stderr(), "{severity}{line}");
+    }
 }

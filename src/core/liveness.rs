@@ -203,7 +203,9 @@ impl Liveness {
             Due::Read => self.quiet_since = now,
             Due::Probe => self.quiet_since = now.min(self.quiet_since + late),
             Due::Miss => {
-                self.quiet_since = now.min(self.quiet_since + late);
+                // All of the wait is repeated, and the read deadline must not come in between.
+                let waited = self.awaiting_since.map_or(late, |since| now.saturating_duration_since(since));
+                self.quiet_since = now.min(self.quiet_since + waited);
                 self.awaiting_since = Some(now);
             }
             Due::Write => {

@@ -159,9 +159,11 @@ fn colour_wanted() -> bool {
     io::stderr().is_terminal() && !refused
 }
 
+/// Whether what is written to standard error goes to systemd's journal.
+///
 /// `JOURNAL_STREAM` names the device and inode of the journal's stream, see systemd.exec(5). The variable alone
 /// proves nothing: a shell inside a service hands it on to children whose output goes elsewhere.
-fn stderr_is_the_journal() -> bool {
+pub fn stderr_is_the_journal() -> bool {
     let Ok(stream) = std::env::var("JOURNAL_STREAM") else {
         return false;
     };

@@ -14,8 +14,8 @@ stays_down() {
 set_key read '"10s"'
 echo 'colour = "blue"' >> "$configuration"
 stays_down "two mistakes"
-holds "the journal names the first" grep -q 'the heartbeat is pointless, given a read deadline of 10s' <(records)
-holds "and the second" grep -q 'listener.colour: unknown key' <(records)
+holds "the journal names the first, as an error" grep -q 'the heartbeat is pointless, given a read deadline of 10s' <(records --priority=err)
+holds "and the second" grep -q 'listener.colour: unknown key' <(records --priority=err)
 
 rm "$configuration"
 stays_down "no file"

@@ -121,7 +121,7 @@ echoes() {
 
 serves() { (connect "$1" && echoes "$connection" hello) 2>/dev/null; }
 
-# start_attempts ADDRESS, end_attempts: one connection attempt after the other, in between; then $made, $refused, $unserved, $slowest_ms.
+# start_attempts ADDRESS, end_attempts: connection attempts in between, 200 a second; then $made, $refused, $unserved.
 start_attempts() {
   exec {attempts}> >(exec "$SERVICE_CLIENT" attempts "$1" > "$scratch/attempts")
   attempts_process=$!
@@ -133,7 +133,7 @@ end_attempts() {
   local result
   result=$(< "$scratch/attempts")
   say "$result"
-  read -r made refused unserved slowest_ms <<< "$(tr -d 'a-z_=' <<< "$result")"
+  read -r made refused unserved _ <<< "$(tr -d 'a-z_=' <<< "$result")"
 }
 
 # ---- before and after

@@ -226,6 +226,18 @@ fn a_late_probe_goes_out_at_once_and_its_answer_has_the_usual_time() {
 }
 
 #[test]
+fn a_wait_for_an_answer_that_is_repeated_puts_off_the_read_deadline_as_well() {
+    let mut life = life();
+    life.timing.deadlines.read = Some(SECOND * 31);
+    life.expect(15, Action::Probe);
+    assert_eq!(life.ask(21, None), Some(forgive(1)));
+    for second in [26, 31] {
+        life.expect(second, Action::Probe);
+    }
+    life.expect(36, HEARTBEAT_TIMEOUT);
+}
+
+#[test]
 fn no_forgiveness_gives_more_than_the_whole_time() {
     let mut life = life();
     life.timing.deadlines.read = Some(SECOND * 20);
