@@ -168,7 +168,9 @@ impl Model {
         } else if self.read_window().is_some_and(|window| window.latest + late == now) {
             self.silent_since = now;
         } else {
-            self.silent_since = now.min(self.silent_since + late);
+            // A late probe goes out at once; the wait for an answer is repeated as a whole.
+            let again = self.waiting_probes.last().map_or(late, |since| now - *since);
+            self.silent_since = now.min(self.silent_since + again);
             self.waiting_probes.last_mut().into_iter().for_each(|since| *since = now);
         }
     }
