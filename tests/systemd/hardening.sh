@@ -18,7 +18,7 @@ process=$(main_process)
 
 # Every yes and no of the unit is what systemd made of it.
 checked=0
-while IFS== read -r directive value; do
+while IFS="=" read -r directive value; do
   [ "$value" != yes ] && [ "$value" != no ] && continue
   property_is "$directive" "$value" || fail "$directive=$value is in force"
   checked=$((checked + 1))

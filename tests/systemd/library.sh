@@ -121,6 +121,18 @@ echoes() {
 
 serves() { (connect "$1" && echoes "$connection" hello) 2>/dev/null; }
 
+# take_port PORT, give_port_back: in between, somebody else listens on that port of 127.0.0.1.
+take_port() {
+  systemd-socket-activate --listen="127.0.0.1:$1" /bin/sleep infinity 2> /dev/null &
+  holder=$!
+  within 10 grep -q "$(printf ' 0100007F:%04X 00000000:0000 0A ' "$1")" /proc/net/tcp || fail "somebody takes port $1"
+}
+
+give_port_back() {
+  [ -z "${holder:-}" ] || kill "$holder"
+  holder=
+}
+
 # start_attempts ADDRESS, end_attempts: connection attempts in between, 200 a second; then $made, $refused, $unserved.
 start_attempts() {
   exec {attempts}> >(exec "$SERVICE_CLIENT" attempts "$1" > "$scratch/attempts")
@@ -156,6 +168,7 @@ install_files() {
 }
 
 clean_up() {
+  give_port_back
   systemctl --quiet stop pulse-echo.socket pulse-echo-raw.socket pulse-echo.service 2>/dev/null || true
   rm -rf /usr/bin/pulse-echo /etc/pulse-echo "$units"/pulse-echo{,-raw}.{service,socket}{,.d} "$scratch"
   systemctl daemon-reload

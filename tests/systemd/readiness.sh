@@ -26,10 +26,9 @@ holds "with exit status 0" property_is ExecMainStatus 0
 holds "and the last word is in the journal" told PULSE_ECHO_EVENT=stopped
 
 # Somebody else has the address.
-systemd-socket-activate --listen="$line" /bin/cat 2>/dev/null &
-holder=$!
-holds_within 10 "the address is taken" fails systemctl --quiet start pulse-echo
+take_port 7007
+holds "an address that is taken fails the start" fails systemctl --quiet start pulse-echo
 holds "the exit status says so" property_is ExecMainStatus 69
 holds "the journal names listener and address" grep -q "listener \"line\" cannot listen on $line" <(records)
-kill "$holder"
+give_port_back
 holds_within 15 "once the address is free, the service comes up by itself" serves "$line"

@@ -71,10 +71,7 @@ systemctl reload pulse-echo
 holds_within 10 "nor does the way back" fails serves 127.0.0.2:7007
 holds "which serves too" serves "$line"
 
-systemd-socket-activate --listen=127.0.0.1:7010 /bin/cat 2>/dev/null &
-holder=$!
-taken() { ! "$SERVICE_CLIENT" burst 127.0.0.1:7010 1 2>&1 | grep -q refused; }
-holds_within 10 "somebody takes an address" taken
+take_port 7010
 cat >> "$configuration" <<END
 [[listener]]
 name = "more"
@@ -90,7 +87,7 @@ systemctl reload pulse-echo
 in_use() { grep -q 'listener "taken" cannot listen on 127.0.0.1:7010: Address already in use' <(records PULSE_ECHO_EVENT=reload_failed); }
 holds_within 10 "a reload that wants it fails" in_use
 holds "and opens no other address either" fails serves 127.0.0.1:7009
-kill "$holder"
+give_port_back
 
 # ---- twenty reloads, each a change, while clients connect
 start_attempts "$line"

@@ -43,5 +43,6 @@ holds "after a few starts" at_most "$(field MESSAGE PULSE_ECHO_EVENT=fatal | wc 
 disconnect
 rm -r "$units/pulse-echo.socket.d"
 systemctl daemon-reload
+systemctl reset-failed # within the four seconds of the start limit
 holds "mended, the socket unit is restarted" systemctl restart pulse-echo.socket
 holds "and the service serves" serves "$line"
