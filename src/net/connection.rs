@@ -374,7 +374,8 @@ impl<T: Transport> Connection<T> {
             }
             Some(Step::Forgive(late)) => {
                 self.event_loop.stalls.note(late, true);
-                Ok(())
+                // A probe goes out at once: where the machine stays busy, the next turn would come too late again.
+                self.act_on_time(cx)
             }
             Some(Step::Close(reason)) => {
                 let evidence = self.transport.evidence();
