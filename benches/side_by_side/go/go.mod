@@ -1,0 +1,3 @@
+module textbook
+
+go 1.21

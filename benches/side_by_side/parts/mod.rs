@@ -1,0 +1,8 @@
+//! What is measured: one file each.
+
+pub mod churn;
+pub mod echo;
+pub mod heartbeats;
+pub mod idle;
+pub mod logs;
+pub mod overload;
