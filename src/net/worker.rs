@@ -38,7 +38,7 @@ pub struct Worker {
 pub struct Accepted {
     /// Its number, unique in the process: 1, 2, …
     pub conn: u64,
-    /// Not registered in any event loop yet.
+    /// Non-blocking, and not registered in any event loop yet.
     pub socket: TcpStream,
     /// The far end.
     pub peer: SocketAddr,
@@ -228,8 +228,7 @@ fn open(accepted: Accepted, event_loop: &Rc<EventLoop>, tally: &Arc<Tally>) {
     let local = socket.local_addr().ok();
     let identity = Identity { conn, listener: &listener.name, peer, local };
     events::open(&identity);
-    let stream = socket.set_nonblocking(true).and_then(|()| tokio::net::TcpStream::from_std(socket));
-    match stream {
+    match tokio::net::TcpStream::from_std(socket) {
         Ok(stream) => {
             let connection = Connection::new(stream, &listener, Rc::clone(event_loop), fastrand::u8(..));
             tokio::task::spawn_local(attend(conn, peer, connection, Arc::clone(tally)));

@@ -13,6 +13,9 @@ const QUEUE_BYTES: usize = 16 * 1024 * 1024;
 /// A batch that grew larger gives its memory back once it is written.
 const KEPT_BYTES: usize = 64 * 1024;
 
+/// How long the first record waits for others to be written with it: a write for many costs hardly more than one for one.
+const GATHERING: Duration = Duration::from_millis(5);
+
 static LOST: AtomicU64 = AtomicU64::new(0);
 
 /// Records that could not be written since the start.
@@ -126,9 +129,12 @@ impl LogQueue {
             count_lost(1);
             return;
         }
+        let first = state.waiting.is_empty();
         state.waiting.push(record);
         drop(state);
-        self.shared.filled.notify_one();
+        if first {
+            self.shared.filled.notify_one();
+        }
     }
 
     /// Lets the thread write what waits, but waits `patience` at most for that.
@@ -152,7 +158,10 @@ impl Shared {
         let state = self.lock();
         let idle = |state: &mut State| state.waiting.is_empty() && !state.closing;
         let waited = self.filled.wait_while(state, idle);
-        let mut state = waited.unwrap_or_else(PoisonError::into_inner);
+        let state = waited.unwrap_or_else(PoisonError::into_inner);
+        let in_no_hurry = |state: &mut State| !state.closing;
+        let gathered = self.filled.wait_timeout_while(state, GATHERING, in_no_hurry);
+        let (mut state, _) = gathered.unwrap_or_else(PoisonError::into_inner);
         std::mem::swap(&mut state.waiting, batch);
         !batch.is_empty()
     }

@@ -14,6 +14,7 @@ use tracing_subscriber::reload::{self, Handle};
 
 use super::events;
 use super::journal::{JournalLayer, JournalSink};
+use super::json::JsonLayer;
 use super::log_queue::LogQueue;
 use super::log_stream::StreamSink;
 
@@ -141,11 +142,10 @@ fn install(format: LogFormat, filter: Filter, queue: LogQueue) -> anyhow::Result
     if format == LogFormat::Journald {
         return Ok(set_global_default(registry.with(JournalLayer::new(queue)))?);
     }
-    let lines = fmt::layer().with_target(false).log_internal_errors(false).with_writer(queue);
     if format == LogFormat::Json {
-        let json = lines.json().flatten_event(true).with_current_span(false).with_span_list(false);
-        return Ok(set_global_default(registry.with(json))?);
+        return Ok(set_global_default(registry.with(JsonLayer::new(queue)))?);
     }
+    let lines = fmt::layer().with_target(false).log_internal_errors(false).with_writer(queue);
     let text = lines.with_ansi(colour_wanted());
     if stderr_is_the_journal() {
         return Ok(set_global_default(registry.with(text.without_time()))?); // the journal has its own

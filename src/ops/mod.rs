@@ -2,6 +2,7 @@
 
 pub mod events;
 pub mod journal;
+pub mod json;
 pub mod log_queue;
 pub mod log_stream;
 pub mod logging;
