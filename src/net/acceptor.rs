@@ -1,7 +1,8 @@
-//! Accepting: one task per listener, which outlives every error.
+//! Accepting: one task per listener, which outlives every error. All of them run in the first event loop, so what stays
+//! there costs no change of thread.
 
 use std::io;
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::clock;
@@ -12,9 +13,13 @@ use crate::ops::events;
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
+/// Connections that may be accepted before those that are open get their turn.
+const ACCEPTED_PER_TURN: u64 = 16;
+
 /// Accepts connections and hands them over, for ever.
-pub async fn accept_all(listener: Rc<AcceptingListener>, intake: Rc<Intake>) {
+pub async fn accept_all(listener: Arc<AcceptingListener>, intake: Arc<Intake>) {
     let mut outage: Option<Outage> = None;
+    let mut accepts: u64 = 0;
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -27,6 +32,10 @@ pub async fn accept_all(listener: Rc<AcceptingListener>, intake: Rc<Intake>) {
             Ok((socket, peer)) => {
                 outage.iter_mut().for_each(Outage::succeed);
                 intake.admit(socket, peer, &listener.options());
+                accepts += 1;
+                if accepts.is_multiple_of(ACCEPTED_PER_TURN) {
+                    tokio::task::yield_now().await;
+                }
             }
             Err(error) if AcceptFailure::of(&error) == AcceptFailure::ClientGone => {}
             Err(error) => {

@@ -1,9 +1,9 @@
 //! The door: who is let in, which event loop serves them, and the totals.
 
-use std::cell::Cell;
 use std::io;
 use std::net::{SocketAddr, TcpStream};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use socket2::SockRef;
@@ -17,16 +17,23 @@ use crate::ops::events::{self, Refusal, RefuseReason, Totals};
 /// At most one record of refusals in this time.
 const REFUSAL_RECORD_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Lets connections in, up to the limit.
+/// Lets connections in, up to the limit. The acceptors use it, all in one event loop; others look at its figures.
 #[derive(Debug)]
 pub struct Intake {
     workers: Vec<Worker>,
-    max_connections: Cell<usize>,
-    accepted: Cell<u64>,
-    refused: Cell<u64>,
-    /// Refusals that no record told of yet, and when the last one did.
-    untold_refusals: Cell<u64>,
-    told_at: Cell<Option<Instant>>,
+    max_connections: AtomicUsize,
+    accepted: AtomicU64,
+    refused: AtomicU64,
+    refusals: Mutex<Refusals>,
+}
+
+/// What is to be told of refusals.
+#[derive(Debug, Default)]
+struct Refusals {
+    /// How many no record told of yet.
+    untold: u64,
+    /// When the last record was written.
+    told_at: Option<Instant>,
 }
 
 impl Intake {
@@ -34,30 +41,33 @@ impl Intake {
     pub fn new(workers: Vec<Worker>, max_connections: usize) -> Intake {
         Intake {
             workers,
-            max_connections: Cell::new(max_connections),
-            accepted: Cell::new(0),
-            refused: Cell::new(0),
-            untold_refusals: Cell::new(0),
-            told_at: Cell::new(None),
+            max_connections: AtomicUsize::new(max_connections),
+            accepted: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+            refusals: Mutex::default(),
         }
     }
 
     /// Hands a new connection to the least loaded event loop, or refuses it.
     pub fn admit(&self, socket: TcpStream, peer: SocketAddr, listener: &Arc<ListenerOptions>) {
-        if self.open() >= self.max_connections.get() as u64 {
+        if self.open() >= self.max_connections() as u64 {
             return self.refuse(&socket, peer, listener);
         }
         let Some(worker) = self.workers.iter().min_by_key(|worker| worker.open()) else {
             return;
         };
-        self.accepted.set(self.accepted.get() + 1);
-        let (conn, listener) = (self.accepted.get(), Arc::clone(listener));
+        let conn = self.accepted.fetch_add(1, Ordering::Relaxed) + 1;
+        let listener = Arc::clone(listener);
         worker.serve(Accepted { conn, socket, peer, listener });
     }
 
     /// Changes how many are let in at a time. Those inside stay.
     pub fn set_max_connections(&self, max_connections: usize) {
-        self.max_connections.set(max_connections);
+        self.max_connections.store(max_connections, Ordering::Relaxed);
+    }
+
+    fn max_connections(&self) -> usize {
+        self.max_connections.load(Ordering::Relaxed)
     }
 
     /// The event loops behind it.
@@ -76,26 +86,36 @@ impl Intake {
         for worker in &self.workers {
             worker.add_closed(&mut by_reason);
         }
-        Totals { accepted: self.accepted.get(), refused: self.refused.get(), by_reason }
+        // Last: whatever is closed by then was accepted before.
+        let accepted = self.accepted.load(Ordering::Relaxed);
+        Totals { accepted, refused: self.refused.load(Ordering::Relaxed), by_reason }
     }
 
     fn refuse(&self, socket: &TcpStream, peer: SocketAddr, listener: &ListenerOptions) {
         refuse_by_reset(socket);
-        self.refused.set(self.refused.get() + 1);
-        self.untold_refusals.set(self.untold_refusals.get() + 1);
-        let now = clock::now();
-        let told_at = self.told_at.get();
-        if told_at.is_some_and(|told_at| now < told_at + REFUSAL_RECORD_INTERVAL) {
-            return;
+        self.refused.fetch_add(1, Ordering::Relaxed);
+        let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = refusals.note(clock::now()) {
+            events::refuse(&Refusal {
+                reason: RefuseReason::ConnectionLimit,
+                listener: &listener.name,
+                peer,
+                count,
+                max_connections: self.max_connections(),
+            });
         }
-        self.told_at.set(Some(now));
-        events::refuse(&Refusal {
-            reason: RefuseReason::ConnectionLimit,
-            listener: &listener.name,
-            peer,
-            count: self.untold_refusals.take(),
-            max_connections: self.max_connections.get(),
-        });
+    }
+}
+
+impl Refusals {
+    /// One more; returns how many a record is to tell of now, if it is time for one.
+    fn note(&mut self, now: Instant) -> Option<u64> {
+        self.untold += 1;
+        if self.told_at.is_some_and(|told_at| now < told_at + REFUSAL_RECORD_INTERVAL) {
+            return None;
+        }
+        self.told_at = Some(now);
+        Some(std::mem::take(&mut self.untold))
     }
 }
 

@@ -1,10 +1,9 @@
 //! Listening sockets: their options, and what the errors of accept(2) mean.
 
-use std::cell::RefCell;
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use socket2::{Domain, SockRef, Socket, Type};
 use tokio::io::Interest;
@@ -101,14 +100,14 @@ impl Listener {
         &self.options
     }
 
-    /// Makes it ready to accept in the event loop of the calling task.
+    /// Makes it ready to accept in the event loop whose runtime was entered.
     ///
     /// # Errors
     /// The event loop cannot take it.
     pub fn into_accepting(self) -> io::Result<AcceptingListener> {
         // SAFETY: a TcpListener owns its one open descriptor until it is dropped.
         let socket = unsafe { AsyncFd::register_with_interest(self.socket, Interest::READABLE) }?;
-        Ok(AcceptingListener { socket, options: RefCell::new(self.options), passed: self.passed })
+        Ok(AcceptingListener { socket, options: Mutex::new(self.options), passed: self.passed })
     }
 }
 
@@ -116,7 +115,7 @@ impl Listener {
 #[derive(Debug)]
 pub struct AcceptingListener {
     socket: AsyncFd<TcpListener>,
-    options: RefCell<Arc<ListenerOptions>>,
+    options: Mutex<Arc<ListenerOptions>>,
     passed: bool,
 }
 
@@ -144,7 +143,12 @@ impl AcceptingListener {
 
     /// How its connections are served.
     pub fn options(&self) -> Arc<ListenerOptions> {
-        Arc::clone(&self.options.borrow())
+        Arc::clone(&self.current_options())
+    }
+
+    /// It is whole at every unlock.
+    fn current_options(&self) -> MutexGuard<'_, Arc<ListenerOptions>> {
+        self.options.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether the service manager opened its socket, and keeps it open.
@@ -166,7 +170,7 @@ impl AcceptingListener {
     /// The socket is gone.
     pub fn set_options(&self, options: &ListenerOptions) -> io::Result<()> {
         configure(&SockRef::from(self.socket.get_ref()), options)?;
-        self.options.replace(Arc::new(options.clone()));
+        *self.current_options() = Arc::new(options.clone());
         Ok(())
     }
 }

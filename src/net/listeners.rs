@@ -1,9 +1,10 @@
 //! The listeners of a running server, and how they change without losing a connection attempt.
 
 use std::io;
-use std::rc::Rc;
+use std::sync::Arc;
 
-use tokio::task::AbortHandle;
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
 
 use super::acceptor;
 use super::inherited;
@@ -12,26 +13,28 @@ use super::listener::{AcceptingListener, BindError, Listener};
 use super::options::ListenerOptions;
 use crate::ops::events;
 
-/// The listeners that accept now. Dropped, they accept no more.
+/// The listeners that accept now.
 #[derive(Debug)]
 pub struct Listeners {
     serving: Vec<Serving>,
-    intake: Rc<Intake>,
+    intake: Arc<Intake>,
+    /// Of the event loop that accepts.
+    runtime: Handle,
 }
 
 #[derive(Debug)]
 struct Serving {
-    listener: Rc<AcceptingListener>,
-    task: AbortHandle,
+    listener: Arc<AcceptingListener>,
+    task: JoinHandle<()>,
 }
 
 impl Listeners {
-    /// Accepts on all of `listeners`.
+    /// Accepts on all of `listeners`, in the event loop behind `runtime`.
     ///
     /// # Errors
     /// The event loop cannot take one.
-    pub fn start(listeners: Vec<Listener>, intake: Rc<Intake>) -> io::Result<Listeners> {
-        let mut started = Listeners { serving: Vec::new(), intake };
+    pub fn start(listeners: Vec<Listener>, intake: Arc<Intake>, runtime: Handle) -> io::Result<Listeners> {
+        let mut started = Listeners { serving: Vec::new(), intake, runtime };
         for listener in listeners {
             let serving = started.accept_on(listener)?;
             started.serving.push(serving);
@@ -44,7 +47,7 @@ impl Listeners {
     ///
     /// # Errors
     /// A new address could not be bound, or a socket that was passed to us would be left without its listener.
-    pub fn change(&mut self, wanted: &[ListenerOptions]) -> anyhow::Result<()> {
+    pub async fn change(&mut self, wanted: &[ListenerOptions]) -> anyhow::Result<()> {
         let mut passed = self.serving.iter().filter(|old| old.listener.is_passed());
         passed.try_for_each(|old| inherited::check_kept(&old.listener.options(), wanted))?;
         let mut new = self.accept_on_new(wanted)?.into_iter();
@@ -59,7 +62,13 @@ impl Listeners {
                 None => self.serving.extend(new.next()),
             }
         }
+        stop_all(old).await;
         Ok(())
+    }
+
+    /// Accepts no more: what is accepted by the end of this is accepted, and the sockets are closed.
+    pub async fn stop(self) {
+        stop_all(self.serving).await;
     }
 
     /// Accepts on the addresses that nobody listens on yet. One of them may overlap with one that is given up, as
@@ -75,12 +84,12 @@ impl Listeners {
     }
 
     fn accept_on(&self, listener: Listener) -> io::Result<Serving> {
-        let (options, address) = (Rc::new(listener.options().clone()), listener.address()?);
-        let listener = Rc::new(listener.into_accepting()?);
+        let _entered = self.runtime.enter();
+        let (options, address) = (Arc::clone(listener.options()), listener.address()?);
+        let listener = Arc::new(listener.into_accepting()?);
         events::listening(&options.name, options.protocol, address);
-        let accepting = acceptor::accept_all(Rc::clone(&listener), Rc::clone(&self.intake));
-        let task = tokio::task::spawn_local(accepting).abort_handle();
-        Ok(Serving { listener, task })
+        let accepting = acceptor::accept_all(Arc::clone(&listener), Arc::clone(&self.intake));
+        Ok(Serving { listener, task: self.runtime.spawn(accepting) })
     }
 }
 
@@ -103,8 +112,9 @@ impl Serving {
     }
 }
 
-impl Drop for Serving {
-    fn drop(&mut self) {
-        self.task.abort();
+async fn stop_all(listeners: Vec<Serving>) {
+    listeners.iter().for_each(|serving| serving.task.abort());
+    for serving in listeners {
+        let _ = serving.task.await; // that it was aborted is no news
     }
 }

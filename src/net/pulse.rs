@@ -1,6 +1,6 @@
 //! The server's own pulse: is every event loop turning? It feeds the watchdog and keeps `systemctl status` fresh.
 
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::clock;
@@ -17,7 +17,7 @@ const BEATS_PER_TIMEOUT: u32 = 4;
 /// What watches over the event loops.
 #[derive(Debug)]
 pub struct Pulse {
-    intake: Rc<Intake>,
+    intake: Arc<Intake>,
     interval: Duration,
     next_at: Instant,
     /// What each event loop was asked for, and whether it is late with it.
@@ -33,7 +33,7 @@ struct Asked {
 
 impl Pulse {
     /// Watches over the event loops behind `intake`.
-    pub fn new(intake: Rc<Intake>) -> Pulse {
+    pub fn new(intake: Arc<Intake>) -> Pulse {
         let timeout = systemd::watchdog_timeout();
         let interval = timeout.map_or(CALM, |timeout| (timeout / BEATS_PER_TIMEOUT).min(CALM));
         let asked = vec![Asked::default(); intake.workers().len()];

@@ -1,6 +1,5 @@
 //! The server: binds, serves, changes, drains. It starts the event loops and tells them when it is over.
 
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -56,10 +55,11 @@ impl Server {
     pub async fn run(self, mut commands: mpsc::Receiver<Command>) -> anyhow::Result<()> {
         let Server { options, listeners } = self;
         let (workers, mut finished) = start_workers(options.workers)?;
-        let intake = Rc::new(Intake::new(workers, options.max_connections));
-        let listeners = Listeners::start(listeners, Rc::clone(&intake)).context("cannot accept")?;
+        let first = workers.first().context("there is no event loop")?.runtime().clone();
+        let intake = Arc::new(Intake::new(workers, options.max_connections));
+        let listeners = Listeners::start(listeners, Arc::clone(&intake), first).context("cannot accept")?;
         let summary_at = next_summary(&options);
-        let pulse = Pulse::new(Rc::clone(&intake));
+        let pulse = Pulse::new(Arc::clone(&intake));
         let mut serving = Running { intake, listeners, options, pulse, summary_at };
         systemd::ready();
         tokio::select! {
@@ -83,7 +83,7 @@ fn start_workers(count: usize) -> anyhow::Result<(Vec<Worker>, Finished)> {
 
 /// A server at work.
 struct Running {
-    intake: Rc<Intake>,
+    intake: Arc<Intake>,
     listeners: Listeners,
     options: ServerOptions,
     pulse: Pulse,
@@ -105,15 +105,15 @@ impl Running {
             match command {
                 Some(Command::Change(options, answer)) => {
                     // Nobody waits for the answer only where everything ends.
-                    let _ = answer.send(self.change(options));
+                    let _ = answer.send(self.change(options).await);
                 }
                 Some(Command::Stop) | None => return,
             }
         }
     }
 
-    fn change(&mut self, wanted: ServerOptions) -> anyhow::Result<()> {
-        self.listeners.change(&wanted.listeners)?;
+    async fn change(&mut self, wanted: ServerOptions) -> anyhow::Result<()> {
+        self.listeners.change(&wanted.listeners).await?;
         self.intake.set_max_connections(wanted.max_connections);
         wanted.listeners.iter().for_each(|listener| self.change_connections(listener));
         if wanted.summary_interval != self.options.summary_interval {
@@ -133,8 +133,8 @@ impl Running {
     /// Lets the connections finish, for as long as the grace and the operator's patience last.
     async fn drain(self, commands: &mut mpsc::Receiver<Command>, mut finished: Finished) {
         let Running { intake, listeners, options, mut pulse, .. } = self;
-        drop(listeners); // and with them the listening sockets
         systemd::stopping(options.shutdown_grace);
+        listeners.stop().await; // first: an event loop that has ended can be given no connection
         events::drain(intake.open(), options.shutdown_grace);
         let enter = |phase| intake.workers().iter().for_each(|worker| worker.enter(phase));
         enter(Phase::Draining);

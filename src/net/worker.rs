@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 use std::thread;
 
-use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
+use tokio::runtime::{Builder, Handle, LocalOptions, LocalRuntime};
 use tokio::sync::{mpsc, oneshot};
 
 use super::connection::{Connection, Ended};
@@ -29,6 +29,7 @@ const NEW_PER_TURN: u64 = 32;
 #[derive(Debug)]
 pub struct Worker {
     index: usize,
+    runtime: Handle,
     orders: mpsc::UnboundedSender<Order>,
     tally: Arc<Tally>,
 }
@@ -58,9 +59,10 @@ enum Order {
 /// What a worker was given and what it closed. Its open connections are the difference, so the sums always agree.
 #[derive(Debug, Default)]
 struct Tally {
-    /// Written by the acceptor alone.
+    /// Written by the acceptors alone.
     assigned: AtomicU64,
-    /// Written by the worker alone.
+    /// Written by the worker alone, after (`Release`) the connection was assigned: whoever sees the close
+    /// (`Acquire`) sees that as well, and no difference is ever negative.
     closed: [AtomicU64; CloseReason::ALL.len()],
     /// How often it showed that it turns.
     beats: AtomicU64,
@@ -79,24 +81,26 @@ impl Worker {
         let thread_tally = Arc::clone(&tally);
         thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
             let _finished = finished;
-            let built = event_loop_runtime();
-            let (runtime, report) = match built {
-                Ok(runtime) => (Some(runtime), Ok(())),
-                Err(error) => (None, Err(error)),
+            let runtime = match event_loop_runtime() {
+                Ok(runtime) => runtime,
+                Err(error) => return drop(ready.send(Err(error))),
             };
-            if ready.send(report).is_ok()
-                && let Some(runtime) = runtime
-            {
+            if ready.send(Ok(runtime.handle().clone())).is_ok() {
                 runtime.block_on(serve(index, inbox, thread_tally));
             }
         })?;
         let started = readiness.recv().map_err(io::Error::other)?;
-        started.map(|()| Worker { index, orders, tally })
+        started.map(|runtime| Worker { index, runtime, orders, tally })
     }
 
     /// Which one it is: 0, 1, …
     pub fn index(&self) -> usize {
         self.index
+    }
+
+    /// What tasks can be started in its event loop with, from other threads too.
+    pub fn runtime(&self) -> &Handle {
+        &self.runtime
     }
 
     /// Gives it a connection.
@@ -130,16 +134,16 @@ impl Worker {
         self.tally.beats.load(Ordering::Relaxed)
     }
 
-    /// Connections it has not closed yet. Asked by the acceptor alone, which sees what it assigned itself.
+    /// Connections it has not closed yet.
     pub fn open(&self) -> u64 {
-        let closed: u64 = self.tally.closed.iter().map(|count| count.load(Ordering::Relaxed)).sum();
+        let closed: u64 = self.tally.closed.iter().map(|count| count.load(Ordering::Acquire)).sum();
         self.tally.assigned.load(Ordering::Relaxed) - closed
     }
 
     /// Adds its closes to `by_reason`, which is indexed as [`CloseReason::ALL`].
     pub fn add_closed(&self, by_reason: &mut [u64; CloseReason::ALL.len()]) {
         for (sum, count) in by_reason.iter_mut().zip(&self.tally.closed) {
-            *sum += count.load(Ordering::Relaxed);
+            *sum += count.load(Ordering::Acquire);
         }
     }
 
@@ -258,7 +262,7 @@ fn attend(
 fn record(identity: &Identity<'_>, close: &Close, report: Option<&Report>, tally: &Tally) {
     events::close(identity, close, report);
     if let Some(count) = tally.closed.get(close.reason as usize) {
-        count.fetch_add(1, Ordering::Relaxed);
+        count.fetch_add(1, Ordering::Release);
     }
 }
 
