@@ -48,6 +48,7 @@ fn serve_with(arguments: &Serve, config: Config, logging: Rc<Logging>) -> anyhow
     runtime.block_on(async {
         let signals = Signals::listen()?; // first: from here on no signal ends us unheard
         let options = server_options(&config)?;
+        limits::make_room_for(options.max_connections);
         events::starting(source(arguments), options.workers, options.max_connections);
         let inherited = systemd::inherited_sockets().context("cannot take the sockets passed to us")?;
         let server = Server::bind(options, InheritedSockets::new(inherited))?;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use support::client::Client;
 use support::daemon::{Daemon, LISTENERS, serve};
-use support::kernel::{open_descriptors, set_descriptor_limit};
+use support::kernel::{descriptor_table_size, open_descriptors, set_descriptor_limit};
 use support::process::TempFile;
 use support::record::number;
 use support::{dawdle, eventually};
@@ -122,4 +122,14 @@ fn without_descriptors_closing_makes_room() {
     drop(waiting);
     daemon.wait_for_event("accept_resumed");
     assert_eq!(daemon.records("accept_error").len(), 1, "successes in between do not make it two outages");
+}
+
+/// The kernel's table of descriptors grows while accept(2) waits: not later, when connections come.
+#[test]
+fn there_is_room_for_the_descriptors_of_all_connections_from_the_start() {
+    for (wanted, room) in [(5000, 5000..8200), (10, 10..300)] {
+        let daemon = Daemon::start(&format!("server.max_connections = {wanted}"));
+        let room_made = descriptor_table_size(daemon.pid());
+        assert!(room.contains(&room_made), "{wanted} connections, a table of {room_made}");
+    }
 }

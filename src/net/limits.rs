@@ -1,11 +1,16 @@
 //! How many connections fit: the descriptor limit, and what is kept of it for ourselves.
 
 use std::io;
+use std::os::fd::RawFd;
 
+use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 /// Descriptors that are not connections: standard streams, the log, timers and wakers of every event loop.
 const RESERVED: u64 = 64;
+
+/// Room in the table of descriptors that is made at the start: half a mebibyte of the kernel's memory.
+const ROOM_AT_START: RawFd = 65_536;
 
 /// Raises the soft limit of open descriptors to the hard one, and returns what holds now.
 ///
@@ -24,6 +29,18 @@ pub fn connections_within(descriptors: u64, workers: usize, listeners: usize) ->
     const DESCRIPTORS_PER_WORKER: u64 = 4;
     let own = RESERVED + DESCRIPTORS_PER_WORKER * workers as u64 + listeners as u64;
     usize::try_from(descriptors.saturating_sub(own)).unwrap_or(usize::MAX).max(1)
+}
+
+/// Makes the kernel's table of our descriptors large enough for so many `connections`, but not for more than 65,536.
+///
+/// It grows by doubling. In a process with several threads accept(2) then waits until every processor has seen it
+/// (`expand_fdtable` in the kernel's fs/file.c): 12 to 20 ms were measured, too long for those who are connected.
+pub fn make_room_for(connections: usize) {
+    let last = RawFd::try_from(connections as u64 + RESERVED).unwrap_or(ROOM_AT_START).min(ROOM_AT_START);
+    // Where this fails the table grows later.
+    if let Ok(descriptor) = fcntl(io::stderr(), FcntlArg::F_DUPFD_CLOEXEC(last)) {
+        let _ = nix::unistd::close(descriptor);
+    }
 }
 
 #[cfg(test)]

@@ -168,10 +168,19 @@ pub fn sleeps(pid: u32) -> bool {
 
 /// Resident memory of a process, in bytes.
 pub fn resident_bytes(pid: u32) -> usize {
+    let kilobytes = status_value(pid, "VmRSS:");
+    kilobytes.trim_end_matches(" kB").parse::<usize>().expect("a number") * 1024
+}
+
+/// How many descriptors fit into the table that the kernel keeps for a process now.
+pub fn descriptor_table_size(pid: u32) -> usize {
+    status_value(pid, "FDSize:").parse().expect("a number")
+}
+
+fn status_value(pid: u32, key: &str) -> String {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the daemon runs");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its memory is known");
-    let kilobytes = line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number");
-    kilobytes * 1024
+    let value = status.lines().find_map(|line| line.strip_prefix(key)).expect("its status is known");
+    value.trim().to_owned()
 }
 
 /// Open descriptors of a process.
