@@ -4,9 +4,10 @@
 //! Traffic only notes the time. Whoever owns the timer asks [`Liveness::next_timeout`] when to wake and then
 //! calls [`Liveness::handle_timeout`]; calling it too early, or twice, does no harm.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::close::CloseReason;
+use super::moment::Moment;
 
 /// The deadlines of a connection; `None` is `"off"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,15 +82,15 @@ pub const PUNCTUAL: Duration = Duration::from_millis(200);
 /// When a connection was last seen alive, and what it is waiting for.
 #[derive(Debug)]
 pub struct Liveness {
-    opened_at: Instant,
+    opened_at: Moment,
     /// The last received byte; `opened_at` before there is one.
-    heard_at: Instant,
+    heard_at: Moment,
     /// Where silence is counted from: `heard_at`, or later, when the peer took the last byte of a stalled write.
-    quiet_since: Instant,
+    quiet_since: Moment,
     /// Bytes of ours that the peer does not take. Boxed: hardly a connection ever has any.
     stall: Option<Box<Stall>>,
     /// Since when the newest probe has been waiting for a sign of life.
-    awaiting_since: Option<Instant>,
+    awaiting_since: Option<Moment>,
     /// Probes in a row without a sign of life.
     missed: u32,
     /// The jitter of the first probe; 0 once that was sent.
@@ -98,8 +99,8 @@ pub struct Liveness {
 
 #[derive(Debug)]
 struct Stall {
-    progress_at: Instant,
-    looked_at: Instant,
+    progress_at: Moment,
+    looked_at: Moment,
     acknowledged: Option<u64>,
 }
 
@@ -114,7 +115,7 @@ enum Due {
 
 impl Liveness {
     /// A connection that opens now.
-    pub fn new(now: Instant, jitter: Jitter) -> Liveness {
+    pub fn new(now: Moment, jitter: Jitter) -> Liveness {
         Liveness {
             opened_at: now,
             heard_at: now,
@@ -127,7 +128,7 @@ impl Liveness {
     }
 
     /// At least one byte arrived: whatever it says, the peer is alive.
-    pub fn received(&mut self, now: Instant) {
+    pub fn received(&mut self, now: Moment) {
         self.heard_at = now;
         self.quiet_since = now;
         self.awaiting_since = None;
@@ -136,20 +137,20 @@ impl Liveness {
 
     /// Bytes are left that the peer does not take. From here on the read deadline and the heartbeat
     /// rest, as nothing is read either. `acknowledged`: as in [`Liveness::handle_timeout`].
-    pub fn blocked(&mut self, now: Instant, acknowledged: Option<u64>) {
+    pub fn blocked(&mut self, now: Moment, acknowledged: Option<u64>) {
         let stall = || Box::new(Stall { progress_at: now, looked_at: now, acknowledged });
         self.stall.get_or_insert_with(stall);
     }
 
     /// The peer took some of the bytes that waited for it.
-    pub fn advanced(&mut self, now: Instant) {
+    pub fn advanced(&mut self, now: Moment) {
         if let Some(stall) = &mut self.stall {
             stall.progress_at = now;
         }
     }
 
     /// Nothing waits for the peer any more: if it stalled, its silence is counted from now.
-    pub fn flushed(&mut self, now: Instant) {
+    pub fn flushed(&mut self, now: Moment) {
         if self.stall.take().is_some() {
             self.quiet_since = now;
             self.awaiting_since = self.awaiting_since.map(|_| now);
@@ -157,7 +158,7 @@ impl Liveness {
     }
 
     /// When to call [`Liveness::handle_timeout`]; `None`: nothing is being waited for.
-    pub fn next_timeout(&self, timing: &Timing, may_probe: bool) -> Option<Instant> {
+    pub fn next_timeout(&self, timing: &Timing, may_probe: bool) -> Option<Moment> {
         self.next_due(timing, may_probe).map(|(at, _)| at)
     }
 
@@ -168,7 +169,7 @@ impl Liveness {
         &mut self,
         timing: &Timing,
         may_probe: bool,
-        now: Instant,
+        now: Moment,
         acknowledged: Option<u64>,
     ) -> Option<Action> {
         let (at, due) = self.next_due(timing, may_probe)?;
@@ -186,7 +187,7 @@ impl Liveness {
     }
 
     /// Other settings hold from now on. What is overdue by them the peer could not know of: it has its time again.
-    pub fn retime(&mut self, timing: &Timing, may_probe: bool, now: Instant) {
+    pub fn retime(&mut self, timing: &Timing, may_probe: bool, now: Moment) {
         while let Some((at, due)) = self.next_due(timing, may_probe)
             && at < now
             && self.forgive(due, now, now - at)
@@ -197,14 +198,14 @@ impl Liveness {
     ///
     /// Restarted is what would judge the peer. A late probe judges nothing and goes out at once, but the read
     /// deadline must leave it as much time for its answer as if it had been punctual.
-    fn forgive(&mut self, due: Due, now: Instant, late: Duration) -> bool {
+    fn forgive(&mut self, due: Due, now: Moment, late: Duration) -> bool {
         match due {
             Due::Lifetime => return false,
             Due::Read => self.quiet_since = now,
             Due::Probe => self.quiet_since = now.min(self.quiet_since + late),
             Due::Miss => {
                 // All of the wait is repeated, and the read deadline must not come in between.
-                let waited = self.awaiting_since.map_or(late, |since| now.saturating_duration_since(since));
+                let waited = self.awaiting_since.map_or(late, |since| now - since);
                 self.quiet_since = now.min(self.quiet_since + waited);
                 self.awaiting_since = Some(now);
             }
@@ -218,40 +219,41 @@ impl Liveness {
     }
 
     /// The earliest thing due. Where several are due at one instant, the order here decides.
-    fn next_due(&self, timing: &Timing, may_probe: bool) -> Option<(Instant, Due)> {
+    fn next_due(&self, timing: &Timing, may_probe: bool) -> Option<(Moment, Due)> {
         let lifetime = timing.deadlines.lifetime;
         let lifetime = lifetime.map(|lifetime| (self.opened_at + lifetime, Due::Lifetime));
-        let waiting = match &self.stall {
-            Some(stall) => [stall.due(timing), None],
-            None => [self.read_due(timing), self.heartbeat_due(timing, may_probe)],
-        };
-        let due = std::iter::once(lifetime).chain(waiting).flatten();
-        due.min_by_key(|(at, _)| *at) // the first of equals
+        match &self.stall {
+            Some(stall) => sooner(lifetime, stall.due(timing)),
+            None => sooner(sooner(lifetime, self.read_due(timing)), self.heartbeat_due(timing, may_probe)),
+        }
     }
 
-    fn read_due(&self, timing: &Timing) -> Option<(Instant, Due)> {
+    fn read_due(&self, timing: &Timing) -> Option<(Moment, Due)> {
         let read = timing.deadlines.read?;
         Some((self.quiet_since + read, Due::Read))
     }
 
-    fn heartbeat_due(&self, timing: &Timing, may_probe: bool) -> Option<(Instant, Due)> {
+    fn heartbeat_due(&self, timing: &Timing, may_probe: bool) -> Option<(Moment, Due)> {
         let heartbeat = timing.heartbeat.filter(|_| may_probe)?;
         Some(match self.awaiting_since {
             Some(since) => (since + heartbeat.timeout, Due::Miss),
             None => {
-                let early = heartbeat.interval * u32::from(self.jitter) / GREATEST_JITTER;
+                let early = match self.jitter {
+                    0 => Duration::ZERO, // nearly always: no need to divide
+                    jitter => heartbeat.interval * u32::from(jitter) / GREATEST_JITTER,
+                };
                 (self.quiet_since + (heartbeat.interval - early), Due::Probe)
             }
         })
     }
 
-    fn probe(&mut self, now: Instant) -> Action {
+    fn probe(&mut self, now: Moment) -> Action {
         self.jitter = 0;
         self.awaiting_since = Some(now);
         Action::Probe
     }
 
-    fn miss(&mut self, timing: &Timing, now: Instant) -> Action {
+    fn miss(&mut self, timing: &Timing, now: Moment) -> Action {
         self.missed += 1;
         match timing.heartbeat {
             Some(heartbeat) if self.missed < heartbeat.max_missed => self.probe(now),
@@ -259,7 +261,7 @@ impl Liveness {
         }
     }
 
-    fn look_at_stall(&mut self, timing: &Timing, now: Instant, acknowledged: Option<u64>) -> Option<Action> {
+    fn look_at_stall(&mut self, timing: &Timing, now: Moment, acknowledged: Option<u64>) -> Option<Action> {
         let write = timing.deadlines.write?;
         let stall = self.stall.as_mut()?;
         if acknowledged > stall.acknowledged {
@@ -272,12 +274,12 @@ impl Liveness {
     }
 
     /// When the connection was opened.
-    pub fn opened_at(&self) -> Instant {
+    pub fn opened_at(&self) -> Moment {
         self.opened_at
     }
 
     /// When the last byte was received; when the connection was opened, if there was none.
-    pub fn heard_at(&self) -> Instant {
+    pub fn heard_at(&self) -> Moment {
         self.heard_at
     }
 
@@ -292,8 +294,17 @@ impl Liveness {
     }
 }
 
+/// The first of equals.
+fn sooner(first: Option<(Moment, Due)>, second: Option<(Moment, Due)>) -> Option<(Moment, Due)> {
+    match (first, second) {
+        (Some(first), Some(second)) if second.0 < first.0 => Some(second),
+        (None, second) => second,
+        (first, _) => first,
+    }
+}
+
 impl Stall {
-    fn due(&self, timing: &Timing) -> Option<(Instant, Due)> {
+    fn due(&self, timing: &Timing) -> Option<(Moment, Due)> {
         let write = timing.deadlines.write?;
         let look = self.looked_at + write / LOOKS_PER_WRITE_DEADLINE;
         Some((look.min(self.progress_at + write), Due::Write))

@@ -6,6 +6,7 @@
 
 pub mod close;
 pub mod liveness;
+pub mod moment;
 pub mod probes;
 pub mod protocol;
 pub mod session;

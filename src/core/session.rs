@@ -1,10 +1,11 @@
 //! One connection's protocol, liveness and counters together: the only thing a connection task talks to.
 
 use std::ops::Range;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::close::{Close, CloseReason};
 use super::liveness::{Action, Jitter, Liveness, Timing, whole_seconds};
+use super::moment::Moment;
 use super::probes::Probes;
 use super::protocol::line::ProbeLine;
 use super::protocol::{Decoder, HEADROOM, Protocol};
@@ -33,7 +34,7 @@ pub struct Session {
 #[derive(Debug, Clone, Copy)]
 struct Ending {
     reason: CloseReason,
-    until: Option<Instant>,
+    until: Option<Moment>,
 }
 
 /// What to do now.
@@ -84,7 +85,7 @@ const LIFETIME_GRACE: Duration = Duration::from_secs(5);
 
 impl Session {
     /// A connection that opens now.
-    pub fn new(protocol: Protocol, now: Instant, jitter: Jitter) -> Session {
+    pub fn new(protocol: Protocol, now: Moment, jitter: Jitter) -> Session {
         Session {
             decoder: Decoder::new(protocol),
             liveness: Liveness::new(now, jitter),
@@ -101,13 +102,18 @@ impl Session {
 
     /// Takes received bytes, at least one, which stand in `buffer` from [`HEADROOM`] to its end.
     /// The returned part of `buffer` goes back to the peer.
-    pub fn receive(&mut self, now: Instant, buffer: &mut [u8]) -> Range<usize> {
+    pub fn receive(&mut self, now: Moment, buffer: &mut [u8]) -> Range<usize> {
         self.received_bytes += (buffer.len() - HEADROOM) as u64;
         self.liveness.received(now);
         let probes = &mut self.probes;
         let echo = self.decoder.decode(buffer, |number| probes.answer(number, now));
         self.owed_bytes += echo.len() as u32; // at most a scratch buffer
         echo
+    }
+
+    /// All of them so far.
+    pub fn received_bytes(&self) -> u64 {
+        self.received_bytes
     }
 
     /// No more bytes will be echoed; the returned part of `buffer` is the last of them.
@@ -118,14 +124,14 @@ impl Session {
     }
 
     /// Counts bytes that came after the end and do not go back.
-    pub fn discard(&mut self, now: Instant, bytes: usize) {
+    pub fn discard(&mut self, now: Moment, bytes: usize) {
         self.received_bytes += bytes as u64;
         self.discarded_bytes += bytes as u64;
         self.liveness.received(now);
     }
 
     /// Bytes were sent, in the order in which they were given out.
-    pub fn sent(&mut self, now: Instant, bytes: usize) {
+    pub fn sent(&mut self, now: Moment, bytes: usize) {
         let of_probe = bytes.min(self.probe_bytes.into());
         self.probe_bytes -= of_probe as u8;
         self.owed_bytes = self.owed_bytes.saturating_sub((bytes - of_probe) as u32);
@@ -137,7 +143,7 @@ impl Session {
     }
 
     /// The peer does not take what is left to send. See [`Liveness::blocked`].
-    pub fn blocked(&mut self, now: Instant, acknowledged: Option<u64>) {
+    pub fn blocked(&mut self, now: Moment, acknowledged: Option<u64>) {
         self.liveness.blocked(now, acknowledged);
     }
 
@@ -147,19 +153,19 @@ impl Session {
     }
 
     /// Begins an orderly end of ours, which lasts until `until` at most. The first one stands.
-    pub fn finish(&mut self, reason: CloseReason, until: Option<Instant>) {
+    pub fn finish(&mut self, reason: CloseReason, until: Option<Moment>) {
         self.ending.get_or_insert(Ending { reason, until });
     }
 
     /// From `now` on another timing holds. See [`Liveness::retime`].
-    pub fn retime(&mut self, timing: &Timing, now: Instant) {
+    pub fn retime(&mut self, timing: &Timing, now: Moment) {
         if self.ending.is_none() {
             self.liveness.retime(timing, self.decoder.may_probe(), now);
         }
     }
 
     /// When to call [`Session::handle_timeout`]; `None`: nothing is being waited for.
-    pub fn next_timeout(&self, timing: &Timing) -> Option<Instant> {
+    pub fn next_timeout(&self, timing: &Timing) -> Option<Moment> {
         match &self.ending {
             Some(ending) => ending.until,
             None => self.liveness.next_timeout(timing, self.decoder.may_probe()),
@@ -172,7 +178,7 @@ impl Session {
     pub fn handle_timeout(
         &mut self,
         timing: &Timing,
-        now: Instant,
+        now: Moment,
         acknowledged: Option<u64>,
     ) -> Option<Step> {
         if let Some(ending) = &self.ending {
@@ -192,7 +198,7 @@ impl Session {
         })
     }
 
-    fn probe(&mut self, now: Instant) -> ProbeLine {
+    fn probe(&mut self, now: Moment) -> ProbeLine {
         let line = ProbeLine::new(self.probes.send(now));
         self.probe_bytes = line.as_bytes().len() as u8; // at most 26
         line
@@ -230,11 +236,11 @@ impl Session {
     }
 
     /// The connection's figures.
-    pub fn report(&self, now: Instant) -> Report {
+    pub fn report(&self, now: Moment) -> Report {
         let held = self.decoder.held_bytes() as u64;
         Report {
-            lifetime: now.saturating_duration_since(self.liveness.opened_at()),
-            idle: now.saturating_duration_since(self.liveness.heard_at()),
+            lifetime: now - self.liveness.opened_at(),
+            idle: now - self.liveness.heard_at(),
             received_bytes: self.received_bytes,
             sent_bytes: self.sent_bytes,
             unechoed_bytes: self.discarded_bytes + u64::from(self.owed_bytes) + held,
@@ -272,18 +278,13 @@ mod tests {
         }),
     };
 
-    #[allow(clippy::disallowed_methods, reason = "any instant will do to count from")]
-    fn instant() -> Instant {
-        Instant::now()
-    }
-
-    fn session() -> (Session, Instant) {
-        let start = instant();
+    fn session() -> (Session, Moment) {
+        let start = Moment::START;
         (Session::new(Protocol::Line, start, 0), start)
     }
 
     /// Receives a text; returns how many bytes go back.
-    fn receive(session: &mut Session, now: Instant, text: &str) -> usize {
+    fn receive(session: &mut Session, now: Moment, text: &str) -> usize {
         let mut buffer = [&[0; HEADROOM], text.as_bytes()].concat();
         session.receive(now, &mut buffer).len()
     }
@@ -365,7 +366,7 @@ mod tests {
 
     #[test]
     fn a_raw_connection_counts_no_probes_and_sends_none() {
-        let start = instant();
+        let start = Moment::START;
         let mut session = Session::new(Protocol::Raw, start, 0);
         assert_eq!(session.report(start).probes, None);
         assert_eq!(session.next_timeout(&TIMING), Some(start + SECOND * 60));

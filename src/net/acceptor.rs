@@ -69,10 +69,8 @@ fn end(listener: &AcceptingListener, outage: &Outage) {
 
 /// Waits until an outage is over: for a while nothing has failed, and something went well.
 async fn over(outage: Option<&Outage>) {
-    match outage.filter(|outage| outage.recovering) {
-        Some(outage) => tokio::time::sleep_until((outage.failed_at + LONGEST_PAUSE).into()).await,
-        None => std::future::pending().await,
-    }
+    let outage = outage.filter(|outage| outage.recovering);
+    clock::sleep_until_some(outage.map(|outage| outage.failed_at + LONGEST_PAUSE)).await;
 }
 
 impl Outage {

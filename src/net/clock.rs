@@ -2,7 +2,40 @@
 
 use std::time::Instant;
 
+use crate::core::moment::Moment;
+
 /// The present, or in a test what stands for it.
 pub fn now() -> Instant {
     tokio::time::Instant::now().into_std()
+}
+
+/// Waits until then; without a time for ever.
+pub async fn sleep_until_some(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The clock of an event loop, which counts from the start of that.
+#[derive(Debug)]
+pub struct Clock {
+    start: Instant,
+}
+
+impl Clock {
+    /// A clock that starts now.
+    pub fn start() -> Clock {
+        Clock { start: now() }
+    }
+
+    /// The present.
+    pub fn now(&self) -> Moment {
+        Moment::START + now().saturating_duration_since(self.start)
+    }
+
+    /// That moment by the clock of the system.
+    pub fn instant(&self, moment: Moment) -> Instant {
+        self.start + moment.since_start()
+    }
 }

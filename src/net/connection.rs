@@ -1,38 +1,32 @@
-//! One connection's task: the read loop. It owns the socket, the one timer, and its turn of the scratch buffer.
+//! One connection's task: the read loop. It owns the socket, its one timer, and its turn of the scratch buffer.
 //!
 //! A turn is one call of `Connection::turn`. It looks at things in a fixed order, which decides when several are
 //! true at one instant: orders to stop, bytes to write, bytes to read, the clock.
 
-use std::future::poll_fn;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
 
-use tokio::time::Sleep;
-
-use super::clock;
-use super::event_loop::{EventLoop, Phase, READ_BYTES};
+use super::event_loop::{EventLoop, Phase, READ_BYTES, Seat};
 use super::failure;
 use super::options::ListenerOptions;
 use super::service::Service;
 use super::transport::{Transport, poll_read};
+use super::turns::Pace;
 use crate::core::close::{Close, CloseReason, Operation};
 use crate::core::liveness::Jitter;
+use crate::core::moment::Moment;
 use crate::core::protocol::HEADROOM;
 use crate::core::session::{Report, Session, Step};
 
-/// Reads a connection may do before others get their turn.
-const READS_PER_TURN: usize = 8;
+/// Reads a connection may do before others get their turn. Who need not wait for a turn may fill the scratch buffer once.
+const READS_PER_TURN: usize = 4;
 
 /// How much a stopping connection still takes from its receive queue: what that holds at most
 /// by the kernel's defaults (tcp(7): `tcp_rmem`), so that a peer that never pauses cannot hold up the FIN.
 const LAST_READS: u16 = (8 * 1024 * 1024 / READ_BYTES) as u16;
-
-/// A timer that waits for nothing still needs a date.
-const FAR_AWAY: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// How a connection ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,7 +45,10 @@ pub struct Connection<T> {
     /// Of the service, as far as this connection has followed it.
     revision: u32,
     event_loop: Rc<EventLoop>,
-    seat: usize,
+    seat: Seat,
+    pace: Pace,
+    /// What its timer was last set to.
+    timer_at: Option<Moment>,
     session: Session,
     stage: Stage,
     unsent: Unsent,
@@ -60,6 +57,8 @@ pub struct Connection<T> {
 /// How far a connection is on its way to its end. It only ever moves down this list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
+    /// Nobody knows yet whom to wake for it.
+    New,
     /// Everything received goes back.
     Echoing,
     /// We are ending it: what had arrived by then still goes back, in so many reads at most.
@@ -75,7 +74,11 @@ enum Stage {
 
 /// Bytes on their way to a peer that does not take them. Without any it owns no memory.
 #[derive(Debug, Default)]
-struct Unsent {
+struct Unsent(Option<Box<Rest>>);
+
+/// What is left of `bytes` from `start` on.
+#[derive(Debug)]
+struct Rest {
     bytes: Box<[u8]>,
     start: usize,
 }
@@ -83,8 +86,19 @@ struct Unsent {
 /// Done, not yet possible, or (`Err`) the end of the connection.
 type Progress = Poll<Result<(), Close>>;
 
+/// Serves the connection to its end, a panic included. What is left to do then is to drop it.
+impl<T: Transport> Future for Connection<T> {
+    type Output = Ended;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ended> {
+        let turn = AssertUnwindSafe(|| self.turn(cx));
+        let close = ready!(catch_unwind(turn).unwrap_or(Poll::Ready(CloseReason::InternalError.into())));
+        Poll::Ready(self.end(close))
+    }
+}
+
 impl<T: Transport> Connection<T> {
-    /// A connection that opens now. It does nothing until it is [run](Connection::run).
+    /// A connection that opens now. It does nothing until it is polled.
     pub fn new(
         transport: T,
         listener: &ListenerOptions,
@@ -92,7 +106,7 @@ impl<T: Transport> Connection<T> {
         jitter: Jitter,
     ) -> Connection<T> {
         let service = event_loop.services.serve(listener);
-        let session = Session::new(service.protocol(), clock::now(), jitter);
+        let session = Session::new(service.protocol(), event_loop.clock.now(), jitter);
         let seat = event_loop.take_seat();
         Connection {
             transport,
@@ -100,32 +114,12 @@ impl<T: Transport> Connection<T> {
             service,
             event_loop,
             seat,
+            pace: Pace::Light,
+            timer_at: None,
             session,
-            stage: Stage::Echoing,
+            stage: Stage::New,
             unsent: Unsent::default(),
         }
-    }
-
-    /// Serves the connection to its end, a panic included. What is left to do then is to drop it.
-    pub async fn run(&mut self) -> Ended {
-        let wake_at = self.next_timeout().unwrap_or_else(|| clock::now() + FAR_AWAY);
-        let mut timer = pin!(tokio::time::sleep_until(wake_at.into()));
-        poll_fn(|cx| {
-            self.event_loop.wake_at_seat(self.seat, cx.waker());
-            Poll::Ready(())
-        })
-        .await;
-        let close = poll_fn(|cx| {
-            let turn = AssertUnwindSafe(|| self.turn(cx, timer.as_mut()));
-            catch_unwind(turn).unwrap_or(Poll::Ready(CloseReason::InternalError.into()))
-        });
-        let close = close.await;
-        let close = self.session.conclude(close);
-        if close.reason == CloseReason::WriteTimeout {
-            self.transport.abort_on_close();
-        }
-        let report = self.session.report(clock::now());
-        Ended { close, report }
     }
 
     /// The stream.
@@ -133,22 +127,41 @@ impl<T: Transport> Connection<T> {
         &self.transport
     }
 
-    /// Closes the stream, and leaves how it was served.
-    pub fn into_service(self) -> Rc<Service> {
-        Rc::clone(&self.service)
+    /// The name of its listener.
+    pub fn listener(&self) -> &str {
+        self.service.name()
     }
 
-    fn turn(&mut self, cx: &mut Context<'_>, mut timer: Pin<&mut Sleep>) -> Poll<Close> {
+    /// Where it is served.
+    pub fn event_loop(&self) -> &EventLoop {
+        &self.event_loop
+    }
+
+    fn end(&mut self, close: Close) -> Ended {
+        let close = self.session.conclude(close);
+        if close.reason == CloseReason::WriteTimeout {
+            self.transport.abort_on_close();
+        }
+        Ended { close, report: self.session.report(self.now()) }
+    }
+
+    fn turn(&mut self, cx: &mut Context<'_>) -> Poll<Close> {
+        if self.stage == Stage::New {
+            self.event_loop.wake_at_seat(self.seat, cx.waker());
+            self.stage = Stage::Echoing;
+        }
         let event_loop = Rc::clone(&self.event_loop);
         let mut scratch = event_loop.scratch();
         if let Err(close) = self.take_orders() {
             return Poll::Ready(close);
         }
         loop {
-            if let Poll::Ready(close) = self.exchange(cx, &mut scratch) {
+            if self.has_turn()
+                && let Poll::Ready(close) = self.exchange(cx, &mut scratch)
+            {
                 return Poll::Ready(close);
             }
-            if let Err(close) = ready!(self.watch_clock(cx, timer.as_mut(), &mut scratch)) {
+            if let Err(close) = ready!(self.watch_clock(cx, &mut scratch)) {
                 return Poll::Ready(close);
             }
         }
@@ -159,7 +172,7 @@ impl<T: Transport> Connection<T> {
             self.revision = self.service.revision();
             let timing = self.service.timing();
             self.transport.set_keepalive(self.service.protocol(), timing.heartbeat);
-            self.session.retime(&timing, clock::now());
+            self.session.retime(&timing, self.now());
         }
         match self.event_loop.phase() {
             Phase::Serving => Ok(()),
@@ -178,14 +191,36 @@ impl<T: Transport> Connection<T> {
         }
     }
 
+    /// Whether it need not wait in line, or was called.
+    fn has_turn(&mut self) -> bool {
+        if self.pace == Pace::Bulk {
+            self.wait_for_turn();
+        }
+        self.pace == Pace::Light || !self.event_loop.turns.is_waiting(self.seat)
+    }
+
+    fn wait_for_turn(&mut self) {
+        self.event_loop.turns.join(self.seat);
+        self.pace = Pace::Waiting;
+    }
+
     /// Writes, then reads, as long as there is something to do, but no longer than is fair.
     fn exchange(&mut self, cx: &mut Context<'_>, scratch: &mut [u8]) -> Poll<Close> {
+        let received_before = self.session.received_bytes();
         for _ in 0..READS_PER_TURN {
-            if let Err(close) = ready!(self.advance(cx, scratch)) {
-                return Poll::Ready(close);
+            let advanced = self.advance(cx, scratch);
+            let much = self.session.received_bytes() - received_before >= READ_BYTES as u64;
+            match advanced {
+                Poll::Ready(Err(close)) => return Poll::Ready(close),
+                Poll::Ready(Ok(())) if much && self.pace == Pace::Light => break,
+                Poll::Ready(Ok(())) => {}
+                Poll::Pending => {
+                    self.pace = if much { Pace::Bulk } else { Pace::Light };
+                    return Poll::Pending;
+                }
             }
         }
-        cx.waker().wake_by_ref();
+        self.wait_for_turn();
         Poll::Pending
     }
 
@@ -193,7 +228,7 @@ impl<T: Transport> Connection<T> {
     fn advance(&mut self, cx: &mut Context<'_>, scratch: &mut [u8]) -> Progress {
         ready!(self.flush(cx))?;
         match self.stage {
-            Stage::Echoing => self.echo(cx, scratch),
+            Stage::New | Stage::Echoing => self.echo(cx, scratch),
             Stage::LastWords(left) => Poll::Ready(self.echo_last_words(cx, scratch, left)),
             Stage::Farewell => self.send_fin(cx),
             Stage::Lingering => self.linger(cx, scratch),
@@ -228,7 +263,7 @@ impl<T: Transport> Connection<T> {
         match read.map_err(read_failed)? {
             0 => Poll::Ready(Err(CloseReason::PeerClosed.into())),
             received => {
-                self.session.discard(clock::now(), received);
+                self.session.discard(self.now(), received);
                 Poll::Ready(Ok(()))
             }
         }
@@ -245,7 +280,7 @@ impl<T: Transport> Connection<T> {
         if received == 0 {
             return self.end_input(cx, scratch, Stage::PeerFinished);
         }
-        let now = clock::now();
+        let now = self.now();
         let echo = self.session.receive(now, &mut scratch[..HEADROOM + received]);
         self.send(cx, now, &scratch[echo])
     }
@@ -253,11 +288,11 @@ impl<T: Transport> Connection<T> {
     fn end_input(&mut self, cx: &mut Context<'_>, scratch: &mut [u8], next: Stage) -> Result<(), Close> {
         self.stage = next;
         let echo = self.session.end_of_input(scratch);
-        self.send(cx, clock::now(), &scratch[echo])
+        self.send(cx, self.now(), &scratch[echo])
     }
 
     /// Write first, queue second: only what the peer does not take is kept.
-    fn send(&mut self, cx: &mut Context<'_>, now: Instant, bytes: &[u8]) -> Result<(), Close> {
+    fn send(&mut self, cx: &mut Context<'_>, now: Moment, bytes: &[u8]) -> Result<(), Close> {
         let rest = self.write(cx, now, bytes)?;
         if !rest.is_empty() {
             self.unsent = Unsent::from(rest);
@@ -271,7 +306,7 @@ impl<T: Transport> Connection<T> {
             return Poll::Ready(Ok(()));
         }
         let mut unsent = std::mem::take(&mut self.unsent);
-        let rest = self.write(cx, clock::now(), unsent.rest())?.len();
+        let rest = self.write(cx, self.now(), unsent.rest())?.len();
         if rest == 0 {
             return Poll::Ready(Ok(()));
         }
@@ -284,7 +319,7 @@ impl<T: Transport> Connection<T> {
     fn write<'b>(
         &mut self,
         cx: &mut Context<'_>,
-        now: Instant,
+        now: Moment,
         mut bytes: &'b [u8],
     ) -> Result<&'b [u8], Close> {
         while !bytes.is_empty() {
@@ -297,7 +332,7 @@ impl<T: Transport> Connection<T> {
         Ok(bytes)
     }
 
-    fn take_written(&mut self, now: Instant, written: io::Result<usize>) -> Result<usize, Close> {
+    fn take_written(&mut self, now: Moment, written: io::Result<usize>) -> Result<usize, Close> {
         let written = written.and_then(|bytes| match bytes {
             0 => Err(io::ErrorKind::WriteZero.into()),
             _ => Ok(bytes),
@@ -311,26 +346,26 @@ impl<T: Transport> Connection<T> {
     /// look may have found room for the rest, which the socket need not announce again.
     ///
     /// The timer is moved lazily: forward only when it fires, so that traffic costs no timer work.
-    fn watch_clock(
-        &mut self,
-        cx: &mut Context<'_>,
-        mut timer: Pin<&mut Sleep>,
-        scratch: &mut [u8],
-    ) -> Progress {
-        loop {
-            let Some(wake_at) = self.next_timeout().map(tokio::time::Instant::from_std) else {
-                return Poll::Pending;
-            };
-            if timer.is_elapsed() || wake_at < timer.deadline() {
-                timer.as_mut().reset(wake_at);
-            }
-            ready!(timer.as_mut().poll(cx));
-            if self.next_timeout().is_some_and(|wake_at| wake_at <= clock::now()) {
-                self.look_again(cx, scratch)?;
-                self.act_on_time(cx)?;
-                return Poll::Ready(Ok(()));
-            }
+    fn watch_clock(&mut self, cx: &mut Context<'_>, scratch: &mut [u8]) -> Progress {
+        let Some(wake_at) = self.next_timeout() else {
+            return Poll::Pending;
+        };
+        if self.timer_at.is_some_and(|at| at <= wake_at && !self.event_loop.timers.have_fired(at)) {
+            return Poll::Pending;
         }
+        if wake_at > self.now() {
+            self.set_timer(wake_at);
+            return Poll::Pending;
+        }
+        self.look_again(cx, scratch)?;
+        self.act_on_time(cx)?;
+        Poll::Ready(Ok(()))
+    }
+
+    fn set_timer(&mut self, at: Moment) {
+        self.unset_timer();
+        self.event_loop.timers.set(self.seat, at);
+        self.timer_at = Some(at);
     }
 
     /// One more look at the socket itself before the clock is believed: what arrived, or was taken, while we slept
@@ -339,7 +374,7 @@ impl<T: Transport> Connection<T> {
         if !self.unsent.is_empty() {
             let written = self.transport.write_now(cx, self.unsent.rest());
             if let Poll::Ready(written) = written {
-                let written = self.take_written(clock::now(), written)?;
+                let written = self.take_written(self.now(), written)?;
                 self.unsent.keep_last(self.unsent.rest().len() - written);
             }
         } else if self.stage == Stage::Echoing
@@ -354,7 +389,7 @@ impl<T: Transport> Connection<T> {
         if self.stage == Stage::PeerFinished && self.unsent.is_empty() {
             return Ok(()); // the last look found the end: that came before the deadline
         }
-        let now = clock::now();
+        let now = self.now();
         let acknowledged = match self.unsent.is_empty() {
             true => None,
             false => self.transport.acknowledged_bytes(),
@@ -384,38 +419,54 @@ impl<T: Transport> Connection<T> {
         }
     }
 
-    fn next_timeout(&self) -> Option<Instant> {
+    fn next_timeout(&self) -> Option<Moment> {
         self.session.next_timeout(&self.service.timing())
+    }
+
+    fn now(&self) -> Moment {
+        self.event_loop.clock.now()
+    }
+}
+
+impl<T> Connection<T> {
+    fn unset_timer(&mut self) {
+        if let Some(at) = self.timer_at.take() {
+            self.event_loop.timers.unset(self.seat, at);
+        }
     }
 }
 
 impl<T> Drop for Connection<T> {
     fn drop(&mut self) {
+        self.unset_timer();
+        if self.pace == Pace::Waiting {
+            self.event_loop.turns.leave(self.seat);
+        }
         self.event_loop.leave_seat(self.seat);
     }
 }
 
 impl Unsent {
     fn rest(&self) -> &[u8] {
-        &self.bytes[self.start..]
+        self.0.as_ref().map_or(&[], |rest| &rest.bytes[rest.start..])
     }
 
     fn is_empty(&self) -> bool {
-        self.rest().is_empty()
+        self.0.is_none()
     }
 
     /// Drops all but the last `length` bytes.
     fn keep_last(&mut self, length: usize) {
-        match length {
-            0 => *self = Unsent::default(),
-            _ => self.start = self.bytes.len() - length,
+        match &mut self.0 {
+            Some(rest) if length > 0 => rest.start = rest.bytes.len() - length,
+            _ => self.0 = None,
         }
     }
 }
 
 impl From<&[u8]> for Unsent {
     fn from(bytes: &[u8]) -> Unsent {
-        Unsent { bytes: bytes.into(), start: 0 }
+        Unsent((!bytes.is_empty()).then(|| Box::new(Rest { bytes: bytes.into(), start: 0 })))
     }
 }
 

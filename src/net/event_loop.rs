@@ -2,14 +2,19 @@
 
 use std::cell::{Cell, RefCell, RefMut};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Waker;
 
 use slab::Slab;
 use tokio::sync::Notify;
 
+use super::clock::Clock;
 use super::options::ListenerOptions;
 use super::service::Services;
 use super::stall::StallBook;
+use super::tally::Tally;
+use super::timers::Timers;
+use super::turns::Turns;
 use crate::core::protocol::HEADROOM;
 
 /// The most bytes read in one go, and so the most that a peer which reads nothing can make us keep for it.
@@ -26,35 +31,60 @@ pub enum Phase {
     Ending,
 }
 
+/// The place of a connection in its event loop: a number that is used again.
+pub type Seat = u32;
+
 /// The shared state of one event loop.
 #[derive(Debug)]
 pub struct EventLoop {
+    /// Its time, which is that of its connections.
+    pub clock: Clock,
     /// Every read goes here: an idle connection owns no buffer.
     scratch: RefCell<Box<[u8]>>,
     phase: Cell<Phase>,
-    /// Who to wake when the phase changes: one seat per connection.
+    /// Whom to wake when the phase changes or a timer fires: one seat per connection.
     seats: RefCell<Slab<Waker>>,
     vacated: Notify,
+    /// When to wake them.
+    pub timers: Timers,
+    /// Who has more to do than a turn allows.
+    pub turns: Turns,
     /// How the connections of each listener are served.
     pub services: Services,
     /// When it slept.
     pub stalls: Rc<StallBook>,
+    /// What it was given and what it closed.
+    pub tally: Arc<Tally>,
 }
 
-impl Default for EventLoop {
-    fn default() -> EventLoop {
-        EventLoop {
+impl EventLoop {
+    /// Starts in the calling local runtime: from now on its timers fire, and its turns are called.
+    pub fn start(tally: Arc<Tally>) -> Rc<EventLoop> {
+        let event_loop = Rc::new(EventLoop {
+            clock: Clock::start(),
             scratch: RefCell::new(vec![0; HEADROOM + READ_BYTES].into_boxed_slice()),
             phase: Cell::new(Phase::Serving),
             seats: RefCell::default(),
             vacated: Notify::new(),
+            timers: Timers::default(),
+            turns: Turns::default(),
             services: Services::default(),
             stalls: Rc::default(),
-        }
+            tally,
+        });
+        tokio::task::spawn_local(Rc::clone(&event_loop).fire_timers());
+        tokio::task::spawn_local(Rc::clone(&event_loop).call_turns());
+        event_loop
     }
-}
 
-impl EventLoop {
+    async fn fire_timers(self: Rc<EventLoop>) {
+        self.timers.fire(&self.clock, |seat| self.wake(seat)).await;
+    }
+
+    async fn call_turns(self: Rc<EventLoop>) {
+        self.turns.call(|seat| self.wake(seat)).await;
+    }
+
     /// The scratch buffer, for one turn of one connection: [`HEADROOM`], then room for [`READ_BYTES`].
     pub fn scratch(&self) -> RefMut<'_, Box<[u8]>> {
         self.scratch.borrow_mut()
@@ -83,22 +113,28 @@ impl EventLoop {
         }
     }
 
-    /// Takes a seat for a connection.
-    pub fn take_seat(&self) -> usize {
-        self.seats.borrow_mut().insert(Waker::noop().clone())
+    fn wake(&self, seat: Seat) {
+        if let Some(waker) = self.seats.borrow().get(seat as usize) {
+            waker.wake_by_ref();
+        }
     }
 
-    /// Wakes the task behind `waker` when the phase changes. A connection stays in one task all its life.
-    pub fn wake_at_seat(&self, seat: usize, waker: &Waker) {
-        if let Some(seat) = self.seats.borrow_mut().get_mut(seat) {
+    /// Takes a seat for a connection.
+    pub fn take_seat(&self) -> Seat {
+        self.seats.borrow_mut().insert(Waker::noop().clone()) as Seat // there are fewer descriptors
+    }
+
+    /// Wakes the task behind `waker` when the phase changes or a timer fires. A connection stays in one task all its life.
+    pub fn wake_at_seat(&self, seat: Seat, waker: &Waker) {
+        if let Some(seat) = self.seats.borrow_mut().get_mut(seat as usize) {
             seat.clone_from(waker);
         }
     }
 
     /// Gives a seat back.
-    pub fn leave_seat(&self, seat: usize) {
+    pub fn leave_seat(&self, seat: Seat) {
         let mut seats = self.seats.borrow_mut();
-        seats.try_remove(seat);
+        seats.try_remove(seat as usize);
         if seats.is_empty() {
             self.vacated.notify_one();
         }

@@ -53,7 +53,7 @@ impl Intake {
         if self.open() >= self.max_connections() as u64 {
             return self.refuse(&socket, peer, listener);
         }
-        let Some(worker) = self.workers.iter().min_by_key(|worker| worker.open()) else {
+        let Some(worker) = self.workers.iter().min_by_key(|worker| worker.tally().open()) else {
             return;
         };
         let conn = self.accepted.fetch_add(1, Ordering::Relaxed) + 1;
@@ -77,14 +77,14 @@ impl Intake {
 
     /// Connections being served.
     pub fn open(&self) -> u64 {
-        self.workers.iter().map(Worker::open).sum()
+        self.workers.iter().map(|worker| worker.tally().open()).sum()
     }
 
     /// What happened since the start. They reconcile: accepted = open + closed.
     pub fn totals(&self) -> Totals {
         let mut by_reason = [0; CloseReason::ALL.len()];
         for worker in &self.workers {
-            worker.add_closed(&mut by_reason);
+            worker.tally().add_closed(&mut by_reason);
         }
         // Last: whatever is closed by then was accepted before.
         let accepted = self.accepted.load(Ordering::Relaxed);

@@ -62,13 +62,13 @@ impl Pulse {
 impl Asked {
     /// Looks whether the event loop has shown the beat it was asked for, and then asks for the next.
     fn look(&mut self, worker: &Worker) {
-        let silent = !worker.has_ended() && worker.beats() < self.beats;
+        let silent = !worker.has_ended() && worker.tally().beats() < self.beats;
         if silent && !self.stuck {
             events::stuck(worker.index());
         }
         self.stuck = silent;
         if !silent {
-            self.beats = worker.beats() + 1;
+            self.beats = worker.tally().beats() + 1;
             worker.ask_for_beat();
         }
     }

@@ -95,7 +95,7 @@ impl Running {
         loop {
             let command = tokio::select! {
                 command = commands.recv() => command,
-                () = sleep_until_some(self.summary_at) => {
+                () = clock::sleep_until_some(self.summary_at) => {
                     events::summary(&self.intake.totals());
                     self.summary_at = next_summary(&self.options);
                     continue;
@@ -154,13 +154,6 @@ impl Running {
 
 fn next_summary(options: &ServerOptions) -> Option<Instant> {
     options.summary_interval.map(|interval| clock::now() + interval)
-}
-
-async fn sleep_until_some(at: Option<Instant>) {
-    match at {
-        Some(at) => tokio::time::sleep_until(at.into()).await,
-        None => std::future::pending().await,
-    }
 }
 
 /// Waits for the second wish to stop; changes are not worth making any more.

@@ -1,6 +1,7 @@
 //! Orderly ends: the peer's FIN, and the two phases of a stop.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use pulse_echo::core::close::CloseReason;
 use pulse_echo::core::protocol::Protocol;
@@ -119,7 +120,7 @@ async fn a_stop_comes_before_a_reset_at_the_same_instant() {
 
 #[tokio::test(flavor = "local", start_paused = true)]
 async fn a_stop_reaches_connections_that_have_not_had_their_first_turn() {
-    let event_loop = Rc::<EventLoop>::default();
+    let event_loop = EventLoop::start(Arc::default());
     let mut draining = Link::open(&event_loop, Protocol::Line, UNLIMITED, 0);
     event_loop.enter(Phase::Draining);
     let mut late = Link::open(&event_loop, Protocol::Line, UNLIMITED, 0);
@@ -134,7 +135,7 @@ async fn a_stop_reaches_connections_that_have_not_had_their_first_turn() {
 
 #[tokio::test(flavor = "local", start_paused = true)]
 async fn an_event_loop_is_vacated_when_its_last_connection_has_ended() {
-    let event_loop = Rc::<EventLoop>::default();
+    let event_loop = EventLoop::start(Arc::default());
     let first = Link::open(&event_loop, Protocol::Line, UNLIMITED, 0);
     let second = Link::open(&event_loop, Protocol::Raw, UNLIMITED, 0);
     let waiting = Rc::clone(&event_loop);

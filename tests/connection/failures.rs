@@ -1,6 +1,6 @@
 //! Ends by an error of the operating system, or by a bug of ours.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use pulse_echo::core::close::{CloseReason, Failure, Operation};
 use pulse_echo::core::protocol::Protocol;
@@ -86,7 +86,7 @@ async fn a_half_closed_peer_that_resets_is_seen_by_the_write() {
 
 #[tokio::test(flavor = "local", start_paused = true)]
 async fn a_bug_ends_its_own_connection_and_no_other() {
-    let event_loop = Rc::<EventLoop>::default();
+    let event_loop = EventLoop::start(Arc::default());
     let mut broken = Link::open(&event_loop, Protocol::Line, DEFAULTS, 0);
     let mut other = Link::open(&event_loop, Protocol::Line, DEFAULTS, 0);
     broken.reach(10).await;

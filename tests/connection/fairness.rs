@@ -1,6 +1,6 @@
 //! A peer that sends without pause: it holds up neither the others nor its own clock, nor a stop.
 
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use pulse_echo::core::close::CloseReason;
@@ -12,7 +12,7 @@ use crate::scripted::{Link, UNLIMITED};
 
 #[tokio::test(flavor = "local", start_paused = true)]
 async fn others_get_their_turn() {
-    let event_loop = Rc::<EventLoop>::default();
+    let event_loop = EventLoop::start(Arc::default());
     let flood = Link::open(&event_loop, Protocol::Raw, UNLIMITED, 0);
     let other = Link::open(&event_loop, Protocol::Raw, UNLIMITED, 0);
     flood.settle().await;
@@ -50,4 +50,43 @@ async fn a_stop_is_seen() {
     assert!(link.peer.still_floods());
     link.event_loop.enter(Phase::Ending);
     link.ended().await.expect(0, CloseReason::ServerShutdown);
+}
+
+#[tokio::test(flavor = "local", start_paused = true)]
+async fn however_many_flood_the_others_wait_for_one_of_them() {
+    let event_loop = EventLoop::start(Arc::default());
+    let raw = || Link::open(&event_loop, Protocol::Raw, UNLIMITED, 0);
+    let floods: Vec<Link> = (0..100).map(|_| raw()).collect();
+    let other = raw();
+    floods.iter().for_each(|flood| flood.peer.floods());
+    other.settle().await;
+
+    let lengths = || floods.iter().map(|flood| flood.peer.heard_text().len());
+    let before: Vec<usize> = lengths().collect();
+    let served = || lengths().zip(&before).filter(|(now, before)| now > before).count();
+    other.peer.sends("hello\n");
+    while other.peer.heard_text().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    assert!(served() <= 2, "{} of 100 were served first", served());
+    other.settle().await;
+    assert_eq!(served(), 100, "each has its turn");
+}
+
+#[tokio::test(flavor = "local", start_paused = true)]
+async fn who_ends_while_waiting_for_its_turn_keeps_nobody_from_theirs() {
+    let event_loop = EventLoop::start(Arc::default());
+    let raw = || Link::open(&event_loop, Protocol::Raw, UNLIMITED, 0);
+    let mut floods: Vec<Link> = (0..10).map(|_| raw()).collect();
+    floods.iter().for_each(|flood| flood.peer.floods());
+    floods[0].settle().await;
+    let stayed = floods.split_off(9);
+    floods.iter().for_each(|flood| flood.stop_serving());
+    stayed[0].settle().await;
+    let newcomers: Vec<Link> = (0..9).map(|_| raw()).collect(); // in the seats of those
+    newcomers.iter().for_each(|newcomer| newcomer.peer.sends("hello\n"));
+    let before = stayed[0].peer.heard_text().len();
+    stayed[0].settle().await;
+    newcomers.iter().for_each(|newcomer| newcomer.peer.heard(&[(0, "hello\n")]));
+    assert!(stayed[0].peer.heard_text().len() > before);
 }

@@ -1,11 +1,12 @@
 //! When probes go out, what counts as an answer, when a peer is given up.
 
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use pulse_echo::core::close::CloseReason;
 use pulse_echo::core::liveness::{Deadlines, Heartbeat, Timing};
 use pulse_echo::core::protocol::Protocol;
+use pulse_echo::net::event_loop::EventLoop;
 
 use crate::scripted::{DEFAULTS, Link, UNLIMITED};
 
@@ -34,7 +35,7 @@ async fn one_miss_is_enough_if_the_settings_say_so() {
 
 #[tokio::test(flavor = "local", start_paused = true)]
 async fn only_the_first_probe_is_early_and_by_a_fifth_at_most() {
-    let mut link = Link::open(&Rc::default(), Protocol::Line, DEFAULTS, u8::MAX);
+    let mut link = Link::open(&EventLoop::start(Arc::default()), Protocol::Line, DEFAULTS, u8::MAX);
     link.reach(12_100).await;
     link.peer.sends("PONG 1\n");
     let outcome = link.ended().await;
@@ -49,7 +50,7 @@ async fn only_the_first_probe_is_early_and_by_a_fifth_at_most() {
 
 #[tokio::test(flavor = "local", start_paused = true)]
 async fn what_was_received_before_the_first_probe_does_not_spend_its_jitter() {
-    let link = Link::open(&Rc::default(), Protocol::Line, DEFAULTS, u8::MAX);
+    let link = Link::open(&EventLoop::start(Arc::default()), Protocol::Line, DEFAULTS, u8::MAX);
     link.reach(10_000).await;
     link.peer.sends("x\n");
     link.reach(22_100).await;

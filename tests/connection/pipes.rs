@@ -2,11 +2,12 @@
 
 use std::io;
 use std::pin::Pin;
-use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use pulse_echo::core::close::CloseReason;
 use pulse_echo::core::protocol::Protocol;
+use pulse_echo::net::event_loop::EventLoop;
 use pulse_echo::net::transport::Transport;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
 use tokio::task::JoinHandle;
@@ -43,7 +44,7 @@ impl AsyncWrite for Pipe {
 
 fn connect(protocol: Protocol, capacity: usize) -> (DuplexStream, JoinHandle<Outcome>) {
     let (near, far) = tokio::io::duplex(capacity);
-    (far, serve(Pipe(near), &Rc::default(), protocol, DEFAULTS, 0))
+    (far, serve(Pipe(near), &EventLoop::start(Arc::default()), protocol, DEFAULTS, 0))
 }
 
 /// Sends all of it, half-closes, and returns what came back.

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -62,12 +63,12 @@ pub struct Outcome {
 impl Link {
     /// A line connection without jitter, alone on its event loop.
     pub fn line(timing: Timing) -> Link {
-        Link::open(&Rc::default(), Protocol::Line, timing, 0)
+        Link::open(&EventLoop::start(Arc::default()), Protocol::Line, timing, 0)
     }
 
     /// A raw connection, alone on its event loop.
     pub fn raw(timing: Timing) -> Link {
-        Link::open(&Rc::default(), Protocol::Raw, timing, 0)
+        Link::open(&EventLoop::start(Arc::default()), Protocol::Raw, timing, 0)
     }
 
     /// A connection on the given event loop.
@@ -99,9 +100,14 @@ impl Link {
 
     /// Lets everything happen that can happen without time passing.
     pub async fn settle(&self) {
-        for _ in 0..100 {
+        for _ in 0..1_000 {
             tokio::task::yield_now().await;
         }
+    }
+
+    /// Its task is dropped as it stands.
+    pub fn stop_serving(&self) {
+        self.task.abort();
     }
 
     pub fn has_ended(&self) -> bool {
@@ -122,9 +128,9 @@ pub fn serve<T: Transport + 'static>(
     jitter: Jitter,
 ) -> JoinHandle<Outcome> {
     let opened_at = Instant::now();
-    let mut connection = Connection::new(stream, &options(protocol, timing), Rc::clone(event_loop), jitter);
+    let connection = Connection::new(stream, &options(protocol, timing), Rc::clone(event_loop), jitter);
     tokio::task::spawn_local(async move {
-        let ended = connection.run().await;
+        let ended = connection.await;
         let at = milliseconds(opened_at.elapsed());
         Outcome { at, close: ended.close, report: ended.report }
     })

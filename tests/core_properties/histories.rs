@@ -1,6 +1,6 @@
 //! Whatever happens to a connection in whatever order: nothing is done too early, nothing too late, nothing twice.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -8,10 +8,11 @@ use proptest::sample::select;
 use proptest::test_runner::TestCaseResult;
 use pulse_echo::core::close::{Close, CloseReason};
 use pulse_echo::core::liveness::{Deadlines, Heartbeat, Jitter, PUNCTUAL, Timing};
+use pulse_echo::core::moment::Moment;
 use pulse_echo::core::protocol::{HEADROOM, Protocol};
 use pulse_echo::core::session::{Session, Step};
 
-use crate::model::{Model, What, heartbeat, instant, timing};
+use crate::model::{Model, What, heartbeat, timing};
 
 /// What can happen to a connection. What cannot happen in its state is skipped.
 #[derive(Debug, Clone, Copy)]
@@ -57,7 +58,7 @@ struct Life {
     timing: Timing,
     session: Session,
     model: Model,
-    now: Instant,
+    now: Moment,
     room: usize,
     unsent: usize,
     unsent_is_probe: bool,
@@ -72,7 +73,7 @@ struct Life {
 
 impl Life {
     fn new(timing: Timing, jitter: Jitter, acknowledged: Option<u64>) -> Life {
-        let now = instant();
+        let now = Moment::START;
         Life {
             timing,
             session: Session::new(Protocol::Line, now, jitter),
@@ -102,7 +103,7 @@ impl Life {
                     self.model.acknowledged(self.now);
                 }
             }
-            Event::Wait(milliseconds) => self.now += Duration::from_millis(milliseconds),
+            Event::Wait(milliseconds) => self.now = self.now + Duration::from_millis(milliseconds),
             Event::AskOnTime => return self.ask_after(Duration::ZERO),
             Event::AskLate(milliseconds) => return self.ask_after(Duration::from_millis(milliseconds)),
             Event::AskNow => return self.ask_until_at_rest(),
@@ -327,7 +328,7 @@ fn stay_silent(
 ) -> Result<(Duration, u32), TestCaseError> {
     let deadlines = Deadlines { read: None, write: None, lifetime: None };
     let timing = Timing { deadlines, heartbeat: Some(heartbeat) };
-    let start = instant();
+    let start = Moment::START;
     let mut session = Session::new(Protocol::Line, start, jitter);
     while let Some(now) = session.next_timeout(&timing) {
         match session.handle_timeout(&timing, now, None) {

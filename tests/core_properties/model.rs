@@ -1,16 +1,11 @@
 //! The rules of liveness, read as windows of time: what may happen from when on, and must by when.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use proptest::prelude::*;
 use pulse_echo::core::close::CloseReason;
 use pulse_echo::core::liveness::{Deadlines, Heartbeat, Timing};
-
-/// A first moment: the core asks no clock, so a test has to.
-#[allow(clippy::disallowed_methods, reason = "any instant will do to count from")]
-pub fn instant() -> Instant {
-    Instant::now()
-}
+use pulse_echo::core::moment::Moment;
 
 /// How long a connection may live on once it is over for age.
 const LAST_GRACE: Duration = Duration::from_secs(5);
@@ -19,24 +14,24 @@ const LAST_GRACE: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Model {
     timing: Timing,
-    opened_at: Instant,
+    opened_at: Moment,
     /// The peer has sent nothing since then that was read, and was not kept from it by its own slow reading.
-    silent_since: Instant,
+    silent_since: Moment,
     /// The probes since the last received byte: from when on each waited for one.
-    waiting_probes: Vec<Instant>,
+    waiting_probes: Vec<Moment>,
     has_probed: bool,
     mid_line: bool,
     stall: Option<Stall>,
-    ending: Option<(CloseReason, Option<Instant>)>,
+    ending: Option<(CloseReason, Option<Moment>)>,
 }
 
 /// The peer leaves bytes of ours untaken.
 #[derive(Debug)]
 struct Stall {
     /// Its TCP took the last byte then.
-    progress_at: Instant,
+    progress_at: Moment,
     /// We knew that it took a byte then; an acknowledgement shows only when the clock is asked.
-    progress_known_at: Instant,
+    progress_known_at: Moment,
     acknowledgement_unseen: bool,
 }
 
@@ -44,8 +39,8 @@ struct Stall {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Window {
     pub what: What,
-    pub earliest: Instant,
-    pub latest: Instant,
+    pub earliest: Moment,
+    pub latest: Moment,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +51,7 @@ pub enum What {
 }
 
 impl Model {
-    pub fn new(timing: Timing, now: Instant) -> Model {
+    pub fn new(timing: Timing, now: Moment) -> Model {
         Model {
             timing,
             opened_at: now,
@@ -100,7 +95,8 @@ impl Model {
         let Some(waiting_since) = self.waiting_probes.last() else {
             let latest = self.silent_since + heartbeat.interval;
             let early = if self.has_probed { Duration::ZERO } else { heartbeat.interval / 5 };
-            return Some(Window { what: What::Probe, earliest: latest - early, latest });
+            let earliest = self.silent_since + (heartbeat.interval - early);
+            return Some(Window { what: What::Probe, earliest, latest });
         };
         let enough = self.waiting_probes.len() >= heartbeat.max_missed as usize;
         let what = if enough { What::Close(CloseReason::HeartbeatTimeout) } else { What::Probe };
@@ -108,7 +104,7 @@ impl Model {
     }
 
     /// Something arrived, and this goes back.
-    pub fn received(&mut self, now: Instant, echo: &[u8]) {
+    pub fn received(&mut self, now: Moment, echo: &[u8]) {
         self.silent_since = now;
         self.waiting_probes.clear();
         self.echoed(echo);
@@ -118,12 +114,12 @@ impl Model {
         self.mid_line = echo.last().map_or(self.mid_line, |last| *last != b'\n');
     }
 
-    pub fn blocked(&mut self, now: Instant) {
+    pub fn blocked(&mut self, now: Moment) {
         let stall = Stall { progress_at: now, progress_known_at: now, acknowledgement_unseen: false };
         self.stall = Some(stall);
     }
 
-    pub fn taken(&mut self, now: Instant, rest: usize) {
+    pub fn taken(&mut self, now: Moment, rest: usize) {
         match &mut self.stall {
             Some(stall) if rest > 0 => (stall.progress_at, stall.progress_known_at) = (now, now),
             Some(_) => {
@@ -135,14 +131,14 @@ impl Model {
         }
     }
 
-    pub fn acknowledged(&mut self, now: Instant) {
+    pub fn acknowledged(&mut self, now: Moment) {
         if let Some(stall) = &mut self.stall {
             (stall.progress_at, stall.acknowledgement_unseen) = (now, true);
         }
     }
 
     /// The clock was asked when it was due.
-    pub fn looked(&mut self, now: Instant) {
+    pub fn looked(&mut self, now: Moment) {
         if let Some(stall) = &mut self.stall
             && stall.acknowledgement_unseen
         {
@@ -150,7 +146,7 @@ impl Model {
         }
     }
 
-    pub fn did(&mut self, what: What, now: Instant) {
+    pub fn did(&mut self, what: What, now: Moment) {
         match what {
             What::Probe => {
                 self.has_probed = true;
@@ -162,7 +158,7 @@ impl Model {
     }
 
     /// We slept this long after something was due: the peer has its time again.
-    pub fn forgave(&mut self, now: Instant, late: Duration) {
+    pub fn forgave(&mut self, now: Moment, late: Duration) {
         if let Some(stall) = &mut self.stall {
             (stall.progress_at, stall.progress_known_at) = (now, now);
         } else if self.read_window().is_some_and(|window| window.latest + late == now) {
@@ -176,7 +172,7 @@ impl Model {
     }
 
     /// The first end of ours stands.
-    pub fn ending(&mut self, reason: CloseReason, until: Option<Instant>) {
+    pub fn ending(&mut self, reason: CloseReason, until: Option<Moment>) {
         self.ending.get_or_insert((reason, until));
     }
 
@@ -190,7 +186,7 @@ impl Model {
     }
 }
 
-fn exactly(what: What, at: Instant) -> Window {
+fn exactly(what: What, at: Moment) -> Window {
     Window { what, earliest: at, latest: at }
 }
 

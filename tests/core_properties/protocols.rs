@@ -8,8 +8,8 @@ use pulse_echo::core::liveness::{Deadlines, Heartbeat, Timing};
 use pulse_echo::core::protocol::{Decoder, HEADROOM, Protocol};
 use pulse_echo::core::session::{Session, Step};
 
-use crate::model::instant;
 use crate::streams::{Bytes, cuts, damaged_stream, pieces, stream};
+use pulse_echo::core::moment::Moment;
 
 const CONTROL_LINE_MAX: usize = 64;
 
@@ -170,16 +170,16 @@ proptest! {
 const PROBE_LENGTH: u64 = 7;
 
 /// A session that has sent so many probes, fewer than ten.
-fn probed_session(probes: u64) -> (Session, std::time::Instant) {
+fn probed_session(probes: u64) -> (Session, Moment) {
     let second = Duration::from_secs(1);
     let timing = Timing {
         deadlines: Deadlines { read: None, write: None, lifetime: None },
         heartbeat: Some(Heartbeat { interval: second, timeout: second, max_missed: 100 }),
     };
-    let mut now = instant();
+    let mut now = Moment::START;
     let mut session = Session::new(Protocol::Line, now, 0);
     for _ in 0..probes {
-        now += second;
+        now = now + second;
         let Some(Step::Send(probe)) = session.handle_timeout(&timing, now, None) else {
             panic!("no probe was due");
         };

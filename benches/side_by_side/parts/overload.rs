@@ -52,7 +52,7 @@ const CASES: [Case; 4] = [
 pub fn measure(bench: &Bench) -> anyhow::Result<Table> {
     let mut rows = Vec::new();
     for case in &CASES {
-        for contender in bench.contenders.iter().filter(|contender| contender.is_pulse_echo_line()) {
+        for contender in bench.contenders.iter().filter(|contender| contender.probes()) {
             rows.push(row(bench, contender, case)?);
         }
     }

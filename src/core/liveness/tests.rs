@@ -17,12 +17,11 @@ struct Life {
     liveness: Liveness,
     timing: Timing,
     may_probe: bool,
-    start: Instant,
+    start: Moment,
 }
 
-#[allow(clippy::disallowed_methods, reason = "any instant will do to count from")]
 fn life() -> Life {
-    let start = Instant::now();
+    let start = Moment::START;
     let deadlines = Deadlines { read: Some(SECOND * 60), write: Some(SECOND * 8), lifetime: None };
     let heartbeat = Heartbeat { interval: SECOND * 15, timeout: SECOND * 5, max_missed: 3 };
     let timing = Timing { deadlines, heartbeat: Some(heartbeat) };
@@ -30,7 +29,7 @@ fn life() -> Life {
 }
 
 impl Life {
-    fn at(&self, second: u32) -> Instant {
+    fn at(&self, second: u32) -> Moment {
         self.start + SECOND * second
     }
 

@@ -20,9 +20,15 @@ const HELD_MAX: usize = CONTROL_LINE_MAX - 1;
 /// Invariant: held bytes are the undecided beginning of a line, so while any are held we are not mid-line.
 #[derive(Debug, Default)]
 pub struct LineDecoder {
-    held: Box<[u8]>,
+    held: Option<Box<Held>>,
     /// The last byte sent back was not a line end.
     mid_line: bool,
+}
+
+#[derive(Debug)]
+struct Held {
+    length: u8,
+    bytes: [u8; HELD_MAX],
 }
 
 /// What the next bytes of the stream are.
@@ -55,7 +61,7 @@ impl LineDecoder {
 
     /// See [`super::Decoder::held_bytes`].
     pub fn held_bytes(&self) -> usize {
-        self.held.len()
+        self.held.as_ref().map_or(0, |held| held.length.into())
     }
 
     /// Whether all we sent back are whole lines.
@@ -83,7 +89,7 @@ impl LineDecoder {
                     continue;
                 }
                 Piece::Undecided => {
-                    self.held = rest.into(); // at most HELD_MAX
+                    self.held = Some(Box::new(Held::new(rest)));
                     break;
                 }
             };
@@ -98,10 +104,20 @@ impl LineDecoder {
 
     /// Puts the held bytes right before the place of the received ones.
     fn put_back(&mut self, buffer: &mut [u8]) -> Range<usize> {
-        let held = std::mem::take(&mut self.held);
-        let place = HEADROOM - held.len()..HEADROOM;
-        buffer[place.clone()].copy_from_slice(&held);
+        let place = HEADROOM - self.held_bytes()..HEADROOM;
+        if let Some(held) = self.held.take() {
+            buffer[place.clone()].copy_from_slice(&held.bytes[..held.length.into()]);
+        }
         place
+    }
+}
+
+impl Held {
+    /// Of `bytes` there are [`HELD_MAX`] at most.
+    fn new(bytes: &[u8]) -> Held {
+        let mut held = Held { length: bytes.len() as u8, bytes: [0; HELD_MAX] };
+        held.bytes[..bytes.len()].copy_from_slice(bytes);
+        held
     }
 }
 
