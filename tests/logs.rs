@@ -6,13 +6,15 @@
 mod support;
 
 use std::fs::{self, File};
+use std::path::PathBuf;
+use std::process::Command;
 
 use nix::sys::signal::Signal;
 use support::client::Client;
 use support::daemon::{Daemon, LISTENERS};
 use support::process::{Process, TempFile, pulse_echo};
 use support::record::number;
-use support::{PROTOCOLS, eventually, eventually_true};
+use support::{PROTOCOLS, eventually, eventually_true, skip};
 
 #[test]
 fn listening_tells_the_real_address() {
@@ -195,4 +197,69 @@ fn a_log_that_nobody_reads_does_not_hold_up_the_stop() {
     }
     daemon.signal(Signal::SIGTERM);
     assert_eq!(daemon.wait_exit().code(), Some(0));
+}
+
+/// A file system of 64 KiB, which is some hundred records, and of more when asked.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    /// `None`: not allowed here.
+    fn mount() -> Option<SmallDisk> {
+        let disk = SmallDisk(std::env::temp_dir().join(format!("pulse-echo-disk-{}", std::process::id())));
+        fs::create_dir(&disk.0).expect("a directory of ours");
+        disk.run("mount", &["-t", "tmpfs", "-o", "size=64k", "tmpfs"]).then_some(disk)
+    }
+
+    fn grow(&self) {
+        assert!(self.run("mount", &["-o", "remount,size=16m"]));
+    }
+
+    fn run(&self, command: &str, arguments: &[&str]) -> bool {
+        let output = Command::new(command).args(arguments).arg(&self.0).output();
+        output.is_ok_and(|output| output.status.success())
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        self.run("umount", &[]);
+        let _ = fs::remove_dir(&self.0);
+    }
+}
+
+#[test]
+fn a_full_disk_costs_records_and_they_are_counted_one_by_one() {
+    let Some(disk) = SmallDisk::mount() else {
+        return skip("no file system can be mounted");
+    };
+    let log = disk.0.join("log");
+    let config = TempFile::new(LISTENERS);
+    let mut command = pulse_echo(["serve", "--log-format", "json", "--config", config.path()]);
+    let mut daemon = Process::spawn(command.stderr(File::create(&log).expect("there is room")));
+    let records = || -> Vec<serde_json::Value> {
+        let text = fs::read_to_string(&log).expect("plain text");
+        let whole = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+        whole.map(|line| serde_json::from_str(line).expect("a line is one record")).collect()
+    };
+    let closes = || records().iter().filter(|record| record["event"] == "close").count();
+    let address = eventually("it listens", || {
+        let records = records();
+        let line = records.iter().find(|record| record["listener"] == "line")?;
+        line["address"].as_str()?.parse().ok()
+    });
+
+    (0..300).for_each(|_| Client::connect(address).echo("not held up\n"));
+    assert!(closes() < 200, "the disk was to be full");
+    disk.grow();
+    eventually_true("records come again", || {
+        let before = closes();
+        Client::connect(address).echo("served\n");
+        closes() > before
+    });
+    daemon.signal(Signal::SIGTERM);
+    assert_eq!(daemon.wait_exit().code(), Some(0));
+
+    let summary = records().into_iter().rfind(|record| record["event"] == "summary").expect("the last one");
+    assert!(number(&summary, "log_lost") >= 100, "{summary}");
+    assert_eq!(number(&summary, "closed"), closes() as u64 + number(&summary, "log_lost"), "{summary}");
 }
