@@ -60,13 +60,17 @@ pub fn description() -> String {
         Some(flags) if flags.split(' ').any(|flag| flag == "hypervisor") => ", a virtual machine",
         _ => "",
     };
-    let rust = Command::new("rustc").arg("--version").output();
-    let rust = rust.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
-    format!(
-        "{processor}, {cores} cores{virtual_machine}; Linux {}; {}",
-        kernel.trim(),
-        rust.unwrap_or_default()
-    )
+    let mut parts =
+        vec![format!("{processor}, {cores} cores{virtual_machine}"), format!("Linux {}", kernel.trim())];
+    parts.extend(output("rustc", "--version"));
+    parts.extend(output("go", "version"));
+    parts.join("; ")
+}
+
+/// What a command prints; `None` where there is no such command.
+fn output(command: &str, argument: &str) -> Option<String> {
+    let output = Command::new(command).arg(argument).output().ok()?;
+    Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
 fn first_value(file: &str, key: &str) -> Option<String> {
