@@ -387,7 +387,8 @@ impl<T: Transport> Connection<T> {
 
     fn act_on_time(&mut self, cx: &mut Context<'_>) -> Result<(), Close> {
         if self.stage == Stage::PeerFinished && self.unsent.is_empty() {
-            return Ok(()); // the last look found the end: that came before the deadline
+            // The last look found the end: that came before the deadline. Whoever waits in line would not come to say so.
+            return Err(CloseReason::PeerClosed.into());
         }
         let now = self.now();
         let acknowledged = match self.unsent.is_empty() {
@@ -439,9 +440,6 @@ impl<T> Connection<T> {
 impl<T> Drop for Connection<T> {
     fn drop(&mut self) {
         self.unset_timer();
-        if self.pace == Pace::Waiting {
-            self.event_loop.turns.leave(self.seat);
-        }
         self.event_loop.leave_seat(self.seat);
     }
 }

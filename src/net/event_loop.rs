@@ -103,7 +103,7 @@ impl EventLoop {
 
     /// Takes up new settings of a listener, and wakes every connection to see them.
     pub fn change(&self, options: &ListenerOptions) {
-        self.services.serve(options);
+        self.services.change(options);
         self.wake_all();
     }
 

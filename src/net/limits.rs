@@ -36,7 +36,7 @@ pub fn connections_within(descriptors: u64, workers: usize, listeners: usize) ->
 /// It grows by doubling. In a process with several threads accept(2) then waits until every processor has seen it
 /// (`expand_fdtable` in the kernel's fs/file.c): 12 to 20 ms were measured, too long for those who are connected.
 pub fn make_room_for(connections: usize) {
-    let last = RawFd::try_from(connections as u64 + RESERVED).unwrap_or(ROOM_AT_START).min(ROOM_AT_START);
+    let last = RawFd::try_from(connections as u64 + RESERVED).unwrap_or(ROOM_AT_START).min(ROOM_AT_START - 1);
     // Where this fails the table grows later.
     if let Ok(descriptor) = fcntl(io::stderr(), FcntlArg::F_DUPFD_CLOEXEC(last)) {
         let _ = nix::unistd::close(descriptor);

@@ -1,10 +1,11 @@
 //! The server: binds, serves, changes, drains. It starts the event loops and tells them when it is over.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 
 use super::clock;
 use super::event_loop::Phase;
@@ -66,8 +67,7 @@ impl Server {
             () = serving.until_stopped(&mut commands) => {}
             () = finished.any() => return Err(anyhow!("an event loop died")),
         }
-        serving.drain(&mut commands, finished).await;
-        Ok(())
+        serving.drain(&mut commands, finished).await
     }
 }
 
@@ -80,6 +80,9 @@ fn start_workers(count: usize) -> anyhow::Result<(Vec<Worker>, Finished)> {
     let workers = (0..count).map(&mut start).collect::<anyhow::Result<_>>()?;
     Ok((workers, finished))
 }
+
+/// An event loop that has not done what it was told by then never will: a stop goes on without it.
+const STUCK: Duration = Duration::from_secs(10);
 
 /// A server at work.
 struct Running {
@@ -131,10 +134,15 @@ impl Running {
     }
 
     /// Lets the connections finish, for as long as the grace and the operator's patience last.
-    async fn drain(self, commands: &mut mpsc::Receiver<Command>, mut finished: Finished) {
+    async fn drain(
+        self,
+        commands: &mut mpsc::Receiver<Command>,
+        mut finished: Finished,
+    ) -> anyhow::Result<()> {
         let Running { intake, listeners, options, mut pulse, .. } = self;
         systemd::stopping(options.shutdown_grace);
-        listeners.stop().await; // first: an event loop that has ended can be given no connection
+        // First: an event loop that has ended can be given no connection.
+        let _ = timeout(STUCK, listeners.stop()).await;
         events::drain(intake.open(), options.shutdown_grace);
         let enter = |phase| intake.workers().iter().for_each(|worker| worker.enter(phase));
         enter(Phase::Draining);
@@ -145,10 +153,12 @@ impl Running {
             () = async { loop { pulse.beat().await } } => {}
         }
         enter(Phase::Ending);
-        finished.all().await;
+        let ended = timeout(STUCK, finished.all()).await;
         let totals = intake.totals();
         events::summary(&totals);
+        ended.context("an event loop does not turn: its connections end unheard")?;
         events::stopped(&totals);
+        Ok(())
     }
 }
 

@@ -48,27 +48,31 @@ impl Service {
     }
 }
 
-/// The services of an event loop, by the names of their listeners.
+/// The name and the protocol of a listener.
+type Key = (Arc<str>, Protocol);
+
+/// The services of an event loop.
 #[derive(Debug, Default)]
-pub struct Services(RefCell<HashMap<Arc<str>, Rc<Service>>>);
+pub struct Services(RefCell<HashMap<Key, Rc<Service>>>);
 
 impl Services {
-    /// The service that these options ask for. Whoever was given the same one before gets the new timing too.
+    /// The service that these options ask for. One that is known keeps its timing: the options of a connection that was
+    /// accepted while they changed are the old ones, but come after the change.
     pub fn serve(&self, options: &ListenerOptions) -> Rc<Service> {
+        let new = || {
+            Rc::new(Service {
+                name: Arc::clone(&options.name),
+                protocol: options.protocol,
+                timing: Cell::new(options.timing),
+                revision: Cell::new(0),
+            })
+        };
         let mut services = self.0.borrow_mut();
-        let known = services.get(&options.name).filter(|known| known.protocol == options.protocol);
-        if let Some(known) = known {
-            known.set_timing(options.timing);
-            return Rc::clone(known);
-        }
-        let timing = Cell::new(options.timing);
-        let service = Rc::new(Service {
-            name: Arc::clone(&options.name),
-            protocol: options.protocol,
-            timing,
-            revision: Cell::new(0),
-        });
-        services.insert(Arc::clone(&options.name), Rc::clone(&service));
-        service
+        Rc::clone(services.entry((Arc::clone(&options.name), options.protocol)).or_insert_with(new))
+    }
+
+    /// Whoever is served by it gets the new timing.
+    pub fn change(&self, options: &ListenerOptions) {
+        self.serve(options).set_timing(options.timing);
     }
 }

@@ -51,6 +51,11 @@ impl Timers {
         at <= self.fired_until.get()
     }
 
+    /// Whether none is set.
+    pub fn is_empty(&self) -> bool {
+        self.set.borrow().is_empty()
+    }
+
     /// Fires the timers, each when it is due, for ever. `wake` must not touch them.
     pub async fn fire(&self, clock: &Clock, wake: impl Fn(Seat)) {
         loop {

@@ -1,8 +1,9 @@
 //! Turns: whoever sends more than one turn allows waits in line for the next. One of those in line is called each time the
 //! event loop has looked at its sockets. So however many send without pause, the others wait for one of them.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::num::NonZeroU64;
 
 use tokio::sync::Notify;
 
@@ -22,32 +23,38 @@ pub enum Pace {
 /// Those in line, by their seats.
 #[derive(Debug, Default)]
 pub struct Turns {
-    line: RefCell<VecDeque<Seat>>,
-    /// By seat. An entry of the line whose seat does not wait is that of a connection which has ended.
-    waiting: RefCell<Vec<bool>>,
+    line: RefCell<VecDeque<(Seat, Ticket)>>,
+    /// By seat: what it waits with. An entry of the line with another ticket is that of a connection which has ended; so may
+    /// be one with the same: it calls nobody, or in vain.
+    waiting: RefCell<Vec<Option<Ticket>>>,
+    tickets: Cell<u64>,
     joined: Notify,
 }
+
+/// No two are alike: a seat is used again, perhaps while the line still has its last owner.
+type Ticket = NonZeroU64;
 
 impl Turns {
     /// Joins the line at its end.
     pub fn join(&self, seat: Seat) {
+        let ticket = NonZeroU64::MIN.saturating_add(self.tickets.get());
+        self.tickets.set(ticket.get());
         let mut waiting = self.waiting.borrow_mut();
         if waiting.len() <= seat as usize {
-            waiting.resize(seat as usize + 1, false);
+            waiting.resize(seat as usize + 1, None);
         }
-        self.line.borrow_mut().push_back(seat);
-        mark(&mut waiting, seat, true);
+        self.line.borrow_mut().push_back((seat, ticket));
+        mark(&mut waiting, seat, Some(ticket));
         self.joined.notify_one();
     }
 
     /// Whether it is still in line; false once it was called.
     pub fn is_waiting(&self, seat: Seat) -> bool {
-        self.waiting.borrow().get(seat as usize) == Some(&true)
+        self.ticket(seat).is_some()
     }
 
-    /// Leaves the line without a turn.
-    pub fn leave(&self, seat: Seat) {
-        mark(&mut self.waiting.borrow_mut(), seat, false);
+    fn ticket(&self, seat: Seat) -> Option<Ticket> {
+        self.waiting.borrow().get(seat as usize).copied().flatten()
     }
 
     /// Calls one after the other, for ever.
@@ -65,14 +72,15 @@ impl Turns {
 
     fn next(&self) -> Option<Seat> {
         let mut line = self.line.borrow_mut();
-        let seat = std::iter::from_fn(|| line.pop_front()).find(|seat| self.is_waiting(*seat))?;
-        self.leave(seat);
+        let mut entries = std::iter::from_fn(|| line.pop_front());
+        let (seat, _) = entries.find(|(seat, ticket)| self.ticket(*seat) == Some(*ticket))?;
+        mark(&mut self.waiting.borrow_mut(), seat, None);
         Some(seat)
     }
 }
 
-fn mark(waiting: &mut [bool], seat: Seat, waits: bool) {
-    if let Some(flag) = waiting.get_mut(seat as usize) {
-        *flag = waits;
+fn mark(waiting: &mut [Option<Ticket>], seat: Seat, ticket: Option<Ticket>) {
+    if let Some(place) = waiting.get_mut(seat as usize) {
+        *place = ticket;
     }
 }

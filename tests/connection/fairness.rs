@@ -8,7 +8,7 @@ use pulse_echo::core::liveness::{Deadlines, Timing};
 use pulse_echo::core::protocol::Protocol;
 use pulse_echo::net::event_loop::{EventLoop, Phase};
 
-use crate::scripted::{Link, UNLIMITED};
+use crate::scripted::{DEFAULTS, Link, UNLIMITED};
 
 #[tokio::test(flavor = "local", start_paused = true)]
 async fn others_get_their_turn() {
@@ -89,4 +89,88 @@ async fn who_ends_while_waiting_for_its_turn_keeps_nobody_from_theirs() {
     stayed[0].settle().await;
     newcomers.iter().for_each(|newcomer| newcomer.peer.heard(&[(0, "hello\n")]));
     assert!(stayed[0].peer.heard_text().len() > before);
+}
+
+#[tokio::test(flavor = "local", start_paused = true)]
+async fn who_finishes_while_it_waits_for_its_turn_is_closed_even_where_the_clock_says_so_first() {
+    let event_loop = EventLoop::start(Arc::default());
+    let floods: Vec<Link> = (0..100).map(|_| Link::open(&event_loop, Protocol::Raw, DEFAULTS, 0)).collect();
+    floods.iter().for_each(|flood| flood.peer.floods());
+    let mut link = Link::open(&event_loop, Protocol::Raw, DEFAULTS, 0);
+    link.peer.sends([b'x'; 16 * 1024]);
+    for _ in 0..10 {
+        tokio::task::yield_now().await; // it has read all that, and waits in line
+    }
+    link.peer.sends_fin_unnoticed();
+    link.sleep_until(70_000).await;
+    link.ended().await.expect(70_000, CloseReason::PeerClosed);
+}
+
+#[tokio::test(flavor = "local", start_paused = true)]
+async fn a_seat_gives_no_more_turns_than_another_whoever_had_it_before() {
+    let event_loop = EventLoop::start(Arc::default());
+    let raw = || Link::open(&event_loop, Protocol::Raw, UNLIMITED, 0);
+    let floods: Vec<Link> = (0..100).map(|_| raw()).collect();
+    floods.iter().for_each(|flood| flood.peer.floods());
+    floods[0].settle().await;
+    for _ in 0..20 {
+        let passing = raw();
+        passing.peer.floods();
+        for _ in 0..3 {
+            tokio::task::yield_now().await;
+        }
+        passing.stop_serving();
+        tokio::task::yield_now().await;
+    }
+    let last = raw(); // in the seat of all those
+    last.peer.floods();
+    last.settle().await;
+    let served = |link: &Link| link.peer.heard_text().len();
+    let before = (served(&last), served(&floods[50]));
+    for _ in 0..4 {
+        last.settle().await;
+    }
+    let (own, another) = (served(&last) - before.0, served(&floods[50]) - before.1);
+    assert!(own <= 2 * another, "{own} bytes against {another}");
+}
+
+/// Once it has filled the scratch buffer; and if it did so in its last turn as well, from the beginning.
+#[tokio::test(flavor = "local", start_paused = true)]
+async fn who_sends_much_waits_in_line() {
+    const FULL: usize = 16 * 1024;
+    let event_loop = EventLoop::start(Arc::default());
+    let raw = || Link::open(&event_loop, Protocol::Raw, UNLIMITED, 0);
+    let senders: Vec<Link> = (0..100).map(|_| raw()).collect();
+    let other = raw();
+    other.settle().await;
+    let served = || senders.iter().map(|sender| sender.peer.heard_text().len()).sum::<usize>();
+
+    senders.iter().for_each(|sender| sender.peer.sends([b'x'; 4 * FULL]));
+    greet(&other, 1).await;
+    assert!(served() <= (100 + 2 * 4) * FULL, "{}", served());
+    other.settle().await;
+    assert_eq!(served(), 400 * FULL);
+
+    senders.iter().for_each(|sender| sender.peer.sends([b'x'; FULL]));
+    greet(&other, 2).await;
+    assert!(served() <= (400 + 2) * FULL, "{}", served());
+    other.settle().await;
+    assert_eq!(served(), 500 * FULL);
+}
+
+async fn greet(link: &Link, times: usize) {
+    link.peer.sends("hello\n");
+    while link.peer.heard_text() != "hello\n".repeat(times) {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(flavor = "local", start_paused = true)]
+async fn who_has_ended_leaves_no_timer() {
+    let mut link = Link::line(DEFAULTS);
+    link.reach(20_500).await;
+    assert!(!link.event_loop.timers.is_empty());
+    link.peer.sends_fin();
+    link.ended().await.expect(20_500, CloseReason::PeerClosed);
+    assert!(link.event_loop.timers.is_empty());
 }

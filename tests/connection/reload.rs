@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use pulse_echo::core::close::CloseReason;
 use pulse_echo::core::liveness::{Deadlines, Heartbeat, Timing};
+use pulse_echo::core::protocol::Protocol;
 use pulse_echo::net::stall::StallBook;
 
 use crate::scripted::{DEFAULTS, Link, UNLIMITED};
@@ -118,4 +119,15 @@ async fn the_kernel_is_told_of_a_new_heartbeat_once() {
     link.peer.sends("x\n");
     link.reach(4).await;
     assert_eq!(link.peer.new_keepalives(), [with_interval(7).heartbeat]);
+}
+
+#[tokio::test(flavor = "local", start_paused = true)]
+async fn a_connection_accepted_before_the_reload_but_opened_after_it_does_not_take_it_back() {
+    let mut link = Link::raw(UNLIMITED);
+    link.reach(1_000).await;
+    let deadlines = Deadlines { read: Some(Duration::from_secs(10)), ..UNLIMITED.deadlines };
+    link.reload(Timing { deadlines, ..UNLIMITED });
+    let mut late = Link::open(&link.event_loop, Protocol::Raw, UNLIMITED, 0);
+    assert_eq!(late.ended().await.close.reason, CloseReason::ReadTimeout);
+    assert_eq!(link.ended().await.close.reason, CloseReason::ReadTimeout);
 }

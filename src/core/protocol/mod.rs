@@ -10,7 +10,7 @@ use line::{CONTROL_LINE_MAX, LineDecoder};
 pub const HEADROOM: usize = CONTROL_LINE_MAX;
 
 /// The protocols a listener can speak.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Protocol {
     /// The echo, with heartbeats that the peer's application answers.
     Line,
