@@ -153,12 +153,13 @@ impl NamedPipe {
         Ok(OpenOptions::new().write(true).open(&self.path)?)
     }
 
-    /// The reader goes, with what it has got so far.
+    /// The reader goes, with what the server said at its start.
     fn break_off(&mut self) -> anyhow::Result<Records> {
         let mut text = Vec::new();
         if let Some(mut reader) = self.reader.take() {
-            // It ends with what is there now: the pipe would block.
-            let _ = reader.read_to_end(&mut text);
+            while !String::from_utf8_lossy(&text).contains("listening on") {
+                let _ = reader.read_to_end(&mut text); // it fails where the pipe would block
+            }
         }
         Records::of(&String::from_utf8(text)?)
     }
