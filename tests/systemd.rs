@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 
-use support::skip;
+use support::{say_skipped, skip};
 
 /// For one script, in seconds.
 const TIME_LIMIT: &str = "300";
@@ -55,7 +55,7 @@ enum Systemd {
 fn run(script: &str) {
     let systemd = match systemd() {
         Ok(systemd) => systemd,
-        Err(why) => return skip(&why),
+        Err(why) => return say_skipped(&why),
     };
     let package = newest_package();
     if script == "package" && package.is_none() {
@@ -73,7 +73,7 @@ fn run(script: &str) {
     let told = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
     match output.status.code() {
         Some(0) => println!("{told}"),
-        Some(NO_LABORATORY) => skip(&told),
+        Some(NO_LABORATORY) => say_skipped(&told),
         _ => panic!("{told}"),
     }
 }
