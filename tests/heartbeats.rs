@@ -2,10 +2,15 @@
 
 mod support;
 
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
+use std::process::Command;
 use std::time::Duration;
 
+use socket2::SockRef;
 use support::client::Client;
-use support::daemon::Daemon;
+use support::daemon::{Daemon, serve};
+use support::process::TempFile;
 use support::record::number;
 use support::{PROTOCOLS, dawdle, eventually, eventually_true};
 
@@ -157,4 +162,30 @@ fn the_kernel_probes_the_host_in_whole_seconds_rounded_up() {
         left_alone.echo("data\n");
         eventually_true("no timer at all", || left_alone.is_without_timer());
     }
+}
+
+/// As under systemd, where the first client starts the service: what it inherits from the socket is not ours.
+#[test]
+fn who_waited_at_a_passed_socket_before_the_start_is_served_like_those_after_it() {
+    let socket = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = socket.local_addr().expect("it is bound");
+    let mut early = Client::connect(address);
+    let config = TempFile::new(format!(
+        "[[listener]]\nname = 'raw'\nprotocol = 'raw'\naddress = '{address}'\nheartbeat.interval = '7s'"
+    ));
+    let direct = serve(&config);
+    let mut passing = Command::new("sh");
+    passing.args(["-c", "LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=raw exec \"$0\" \"$@\" 3<&0 </dev/null"]);
+    passing.arg(direct.get_program()).args(direct.get_args()).stdin(OwnedFd::from(socket));
+    let daemon = Daemon::start_command(passing, config);
+    let mut late = Client::connect(daemon.address("raw"));
+    for client in [&mut early, &mut late] {
+        client.echo("data\n");
+        eventually("keepalive", || client.next_keepalive());
+        SockRef::from(&client.stream).send_out_of_band(b"!").expect("an open connection");
+        client.send("\n");
+        client.expect("!\n");
+    }
+    drop((early, late));
+    daemon.stop();
 }

@@ -108,9 +108,11 @@ impl<T: Transport> Connection<T> {
         let service = event_loop.services.serve(listener);
         let session = Session::new(service.protocol(), event_loop.clock.now(), jitter);
         let seat = event_loop.take_seat();
+        // Accepted while its options changed, it must still follow them.
+        let behind = listener.timing != service.timing();
         Connection {
             transport,
-            revision: service.revision(),
+            revision: service.revision().wrapping_sub(behind.into()),
             service,
             event_loop,
             seat,

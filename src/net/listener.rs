@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use socket2::{Domain, SockRef, Socket, Type};
@@ -107,7 +108,12 @@ impl Listener {
     pub fn into_accepting(self) -> io::Result<AcceptingListener> {
         // SAFETY: a TcpListener owns its one open descriptor until it is dropped.
         let socket = unsafe { AsyncFd::register_with_interest(self.socket, Interest::READABLE) }?;
-        Ok(AcceptingListener { socket, options: Mutex::new(self.options), passed: self.passed })
+        Ok(AcceptingListener {
+            socket,
+            options: Mutex::new(self.options),
+            passed: self.passed,
+            queue_is_older: AtomicBool::new(true),
+        })
     }
 }
 
@@ -117,6 +123,8 @@ pub struct AcceptingListener {
     socket: AsyncFd<TcpListener>,
     options: Mutex<Arc<ListenerOptions>>,
     passed: bool,
+    /// What waits to be accepted may have come before the socket options that hold now: it inherited others.
+    queue_is_older: AtomicBool,
 }
 
 impl AcceptingListener {
@@ -127,9 +135,17 @@ impl AcceptingListener {
     pub async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
         loop {
             let mut ready = self.socket.readable().await?;
-            if let Ok(accepted) = ready.try_io(|socket| accept(socket.get_ref())) {
-                return accepted;
+            let Ok(accepted) = ready.try_io(|socket| accept(socket.get_ref())) else {
+                self.queue_is_older.store(false, Ordering::Relaxed); // nothing waits
+                continue;
+            };
+            if self.queue_is_older.load(Ordering::Relaxed)
+                && let Ok((socket, _)) = &accepted
+            {
+                // It fails only where the connection is over, which the next read tells better.
+                let _ = configure(&SockRef::from(socket), &self.options());
             }
+            return accepted;
         }
     }
 
@@ -170,6 +186,7 @@ impl AcceptingListener {
     /// The socket is gone.
     pub fn set_options(&self, options: &ListenerOptions) -> io::Result<()> {
         configure(&SockRef::from(self.socket.get_ref()), options)?;
+        self.queue_is_older.store(true, Ordering::Relaxed);
         *self.current_options() = Arc::new(options.clone());
         Ok(())
     }

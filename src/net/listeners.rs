@@ -11,6 +11,7 @@ use super::inherited;
 use super::intake::Intake;
 use super::listener::{AcceptingListener, BindError, Listener};
 use super::options::ListenerOptions;
+use super::worker::unless_stuck;
 use crate::ops::events;
 
 /// The listeners that accept now.
@@ -112,9 +113,19 @@ impl Serving {
     }
 }
 
-async fn stop_all(listeners: Vec<Serving>) {
-    listeners.iter().for_each(|serving| serving.task.abort());
-    for serving in listeners {
-        let _ = serving.task.await; // that it was aborted is no news
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.task.abort();
     }
+}
+
+/// Ends them, and waits for that: an event loop that has ended can be given no connection.
+async fn stop_all(mut listeners: Vec<Serving>) {
+    let ends = async {
+        for serving in &mut listeners {
+            serving.task.abort();
+            let _ = (&mut serving.task).await; // that it was aborted is no news
+        }
+    };
+    let _ = unless_stuck(ends).await; // aborted all the same
 }

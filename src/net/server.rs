@@ -1,11 +1,10 @@
 //! The server: binds, serves, changes, drains. It starts the event loops and tells them when it is over.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context as _, anyhow};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::timeout;
 
 use super::clock;
 use super::event_loop::Phase;
@@ -15,7 +14,7 @@ use super::listener::Listener;
 use super::listeners::Listeners;
 use super::options::{ListenerOptions, ServerOptions};
 use super::pulse::Pulse;
-use super::worker::{Finished, Worker};
+use super::worker::{Finished, Worker, unless_stuck};
 use crate::ops::{events, systemd};
 
 /// What the operator wants of a running server.
@@ -81,9 +80,6 @@ fn start_workers(count: usize) -> anyhow::Result<(Vec<Worker>, Finished)> {
     Ok((workers, finished))
 }
 
-/// An event loop that has not done what it was told by then never will: a stop goes on without it.
-const STUCK: Duration = Duration::from_secs(10);
-
 /// A server at work.
 struct Running {
     intake: Arc<Intake>,
@@ -141,8 +137,7 @@ impl Running {
     ) -> anyhow::Result<()> {
         let Running { intake, listeners, options, mut pulse, .. } = self;
         systemd::stopping(options.shutdown_grace);
-        // First: an event loop that has ended can be given no connection.
-        let _ = timeout(STUCK, listeners.stop()).await;
+        listeners.stop().await; // first: an event loop that has ended can be given no connection
         events::drain(intake.open(), options.shutdown_grace);
         let enter = |phase| intake.workers().iter().for_each(|worker| worker.enter(phase));
         enter(Phase::Draining);
@@ -153,7 +148,7 @@ impl Running {
             () = async { loop { pulse.beat().await } } => {}
         }
         enter(Phase::Ending);
-        let ended = timeout(STUCK, finished.all()).await;
+        let ended = unless_stuck(finished.all()).await;
         let totals = intake.totals();
         events::summary(&totals);
         ended.context("an event loop does not turn: its connections end unheard")?;

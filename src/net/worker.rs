@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Poll, ready};
 use std::thread;
+use std::time::Duration;
 
 use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Handle, LocalOptions, LocalRuntime};
@@ -160,6 +161,21 @@ impl Finished {
             self.0.pop();
         }
     }
+}
+
+/// How often to look whether an event loop has done what it was told, a second apart.
+const LOOKS: u32 = 10;
+
+/// Waits for what event loops were told to do; `None`: one of them does not turn. Many short waits: our own sleep uses up one
+/// of them only.
+pub async fn unless_stuck<T>(done: impl Future<Output = T>) -> Option<T> {
+    let mut done = std::pin::pin!(done);
+    for _ in 0..LOOKS {
+        if let Ok(done) = tokio::time::timeout(Duration::from_secs(1), &mut done).await {
+            return Some(done);
+        }
+    }
+    None
 }
 
 /// The runtime of an event loop: single-threaded, so its tasks need no locks.
