@@ -28,10 +28,7 @@ fn serve(arguments: &Serve) -> anyhow::Result<()> {
 }
 
 fn check(arguments: &Check) -> anyhow::Result<()> {
-    let config = match &arguments.config {
-        Some(file) => Config::load(file)?,
-        None => Config::built_in(),
-    };
+    let config = Config::of(arguments.config.as_deref())?;
     if arguments.quiet { Ok(()) } else { print(&config.to_string()) }
 }
 

@@ -23,10 +23,7 @@ use crate::ops::{events, systemd};
 /// # Errors
 /// [`config::Problems`]
 pub fn settings(arguments: &Serve) -> anyhow::Result<Config> {
-    let mut config = match &arguments.config {
-        Some(file) => Config::load(file)?,
-        None => Config::built_in(),
-    };
+    let mut config = Config::of(arguments.config.as_deref())?;
     config.log.format = arguments.log_format.unwrap_or(config.log.format);
     config.log.level = arguments.log_level.unwrap_or(config.log.level);
     Ok(config)

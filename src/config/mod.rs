@@ -96,6 +96,11 @@ pub struct Listener {
 }
 
 impl Config {
+    /// The settings of `file`; without one, the built-in ones.
+    pub fn of(file: Option<&Path>) -> Result<Config, Problems> {
+        file.map_or_else(|| Ok(Config::built_in()), Config::load)
+    }
+
     /// Reads the file at `path`, or says all that is wrong with it.
     pub fn load(path: &Path) -> Result<Config, Problems> {
         let text = file::read(path)?;
