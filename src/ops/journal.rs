@@ -13,11 +13,9 @@ use std::thread;
 use std::time::Duration;
 
 use tracing::field::{Field, Visit};
-use tracing::{Event, Level, Subscriber};
-use tracing_subscriber::Layer;
-use tracing_subscriber::layer::Context;
+use tracing::{Event, Level};
 
-use super::log_queue::{Batch, LogQueue, Sink};
+use super::log_queue::{Batch, Sink};
 
 const SOCKET: &str = "/run/systemd/journal/socket";
 
@@ -81,25 +79,13 @@ impl Sink for JournalSink {
     }
 }
 
-/// Turns each record into an entry, and queues it.
-#[derive(Debug)]
-pub struct JournalLayer(LogQueue);
-
-impl JournalLayer {
-    /// Entries go to `queue`.
-    pub fn new(queue: LogQueue) -> JournalLayer {
-        JournalLayer(queue)
-    }
-}
-
-impl<S: Subscriber> Layer<S> for JournalLayer {
-    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        let mut entry = Entry::default();
-        entry.line("PRIORITY", priority(*event.metadata().level()));
-        entry.line("SYSLOG_IDENTIFIER", env!("CARGO_PKG_NAME"));
-        event.record(&mut entry);
-        self.0.push(&entry.bytes);
-    }
+/// The entry of a record.
+pub fn entry(event: &Event<'_>) -> Vec<u8> {
+    let mut entry = Entry::default();
+    entry.line("PRIORITY", priority(*event.metadata().level()));
+    entry.line("SYSLOG_IDENTIFIER", env!("CARGO_PKG_NAME"));
+    event.record(&mut entry);
+    entry.bytes
 }
 
 /// The severity as syslog(3) numbers it.

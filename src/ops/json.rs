@@ -5,37 +5,21 @@
 
 use std::fmt::{self, Debug, Write};
 
+use tracing::Event;
 use tracing::field::{Field, Visit};
-use tracing::{Event, Subscriber};
-use tracing_subscriber::Layer;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
-use tracing_subscriber::layer::Context;
-
-use super::log_queue::LogQueue;
 
 /// A close record fits.
 const USUAL_LENGTH: usize = 768;
 
-/// Turns each record into a line, and queues it.
-#[derive(Debug)]
-pub struct JsonLayer(LogQueue);
-
-impl JsonLayer {
-    /// Lines go to `queue`.
-    pub fn new(queue: LogQueue) -> JsonLayer {
-        JsonLayer(queue)
-    }
-}
-
-impl<S: Subscriber> Layer<S> for JsonLayer {
-    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        let mut line = Line::default();
-        line.begin(event);
-        event.record(&mut line);
-        line.end();
-        self.0.push(line.text.as_bytes());
-    }
+/// The line of a record.
+pub fn line(event: &Event<'_>) -> Vec<u8> {
+    let mut line = Line::default();
+    line.begin(event);
+    event.record(&mut line);
+    line.end();
+    line.text.into_bytes()
 }
 
 /// One line. Writing to a String cannot fail, so what that returns is of no interest here.

@@ -7,16 +7,16 @@ use std::time::Duration;
 
 use tracing::level_filters::LevelFilter;
 use tracing::subscriber::set_global_default;
-use tracing_subscriber::Registry;
+use tracing::{Event, Subscriber};
 use tracing_subscriber::fmt::{self, MakeWriter};
-use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::reload::{self, Handle};
+use tracing_subscriber::{Layer, Registry};
 
-use super::events;
-use super::journal::{JournalLayer, JournalSink};
-use super::json::JsonLayer;
+use super::journal::{self, JournalSink};
 use super::log_queue::LogQueue;
 use super::log_stream::StreamSink;
+use super::{events, json};
 
 /// How records are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -140,10 +140,10 @@ type Filter = reload::Layer<LevelFilter, Registry>;
 fn install(format: LogFormat, filter: Filter, queue: LogQueue) -> anyhow::Result<()> {
     let registry = tracing_subscriber::registry().with(filter);
     if format == LogFormat::Journald {
-        return Ok(set_global_default(registry.with(JournalLayer::new(queue)))?);
+        return Ok(set_global_default(registry.with(RecordLayer { queue, write: journal::entry }))?);
     }
     if format == LogFormat::Json {
-        return Ok(set_global_default(registry.with(JsonLayer::new(queue)))?);
+        return Ok(set_global_default(registry.with(RecordLayer { queue, write: json::line }))?);
     }
     let lines = fmt::layer().with_target(false).log_internal_errors(false).with_writer(queue);
     let text = lines.with_ansi(colour_wanted());
@@ -151,6 +151,18 @@ fn install(format: LogFormat, filter: Filter, queue: LogQueue) -> anyhow::Result
         return Ok(set_global_default(registry.with(text.without_time()))?); // the journal has its own
     }
     Ok(set_global_default(registry.with(text))?)
+}
+
+/// Queues each record as `write` puts it.
+struct RecordLayer {
+    queue: LogQueue,
+    write: fn(&Event<'_>) -> Vec<u8>,
+}
+
+impl<S: Subscriber> Layer<S> for RecordLayer {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        self.queue.push(&(self.write)(event));
+    }
 }
 
 /// Colour is for people: only on a terminal, and not where <https://no-color.org> asks for none.
