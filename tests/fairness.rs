@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::Signal;
+use pulse_echo::net::limits::raise_descriptor_limit;
 use support::daemon::Daemon;
 use support::record::number;
 use support::{dawdle, eventually, eventually_true, now};
@@ -42,8 +42,7 @@ impl Crowd {
     /// As many as `count`, all of them connected and served.
     #[track_caller]
     fn gather(server: SocketAddr, count: usize) -> Crowd {
-        let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).expect("a limit");
-        setrlimit(Resource::RLIMIT_NOFILE, most, most).expect("as many descriptors as allowed");
+        raise_descriptor_limit().expect("as many descriptors as allowed");
         let (stop, stopped) = oneshot::channel();
         let (sender, gathered) = std::sync::mpsc::channel();
         let thread = thread::spawn(move || {

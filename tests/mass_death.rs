@@ -5,7 +5,7 @@ mod support;
 use std::net::TcpStream;
 use std::time::Duration;
 
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use pulse_echo::net::limits::raise_descriptor_limit;
 use socket2::SockRef;
 use support::client::Client;
 use support::daemon::Daemon;
@@ -16,11 +16,10 @@ const PEERS: usize = 15_000;
 /// Nobody reads the log at that moment, and nobody else notices.
 #[test]
 fn every_one_of_15_000_peers_lost_at_once_has_its_record() {
-    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).expect("a limit");
-    if most < PEERS as u64 + 1000 {
+    let descriptors = raise_descriptor_limit().expect("as many descriptors as allowed");
+    if descriptors < PEERS as u64 + 1000 {
         return skip("the descriptor limit is too low");
     }
-    setrlimit(Resource::RLIMIT_NOFILE, most, most).expect("as many descriptors as allowed");
     let daemon = Daemon::start("heartbeat = { interval = '1s', timeout = '5s', max_missed = 3 }");
     let address = daemon.address("line");
     let peers: Vec<TcpStream> =
