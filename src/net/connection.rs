@@ -15,6 +15,7 @@ use super::options::ListenerOptions;
 use super::service::Service;
 use super::transport::{Transport, poll_read};
 use super::turns::Pace;
+use super::unsent::Unsent;
 use crate::core::close::{Close, CloseReason, Operation};
 use crate::core::liveness::Jitter;
 use crate::core::moment::Moment;
@@ -70,17 +71,6 @@ enum Stage {
     Lingering,
     /// The peer sent FIN: once everything went back it is over.
     PeerFinished,
-}
-
-/// Bytes on their way to a peer that does not take them. Without any it owns no memory.
-#[derive(Debug, Default)]
-struct Unsent(Option<Box<Rest>>);
-
-/// What is left of `bytes` from `start` on.
-#[derive(Debug)]
-struct Rest {
-    bytes: Box<[u8]>,
-    start: usize,
 }
 
 /// Done, not yet possible, or (`Err`) the end of the connection.
@@ -193,7 +183,7 @@ impl<T: Transport> Connection<T> {
         }
     }
 
-    /// Whether it need not wait in line, or was called.
+    /// Whether it need not wait in line, or was called. Who had much to do in its last turn joins the line by this.
     fn has_turn(&mut self) -> bool {
         if self.pace == Pace::Bulk {
             self.wait_for_turn();
@@ -443,30 +433,6 @@ impl<T> Drop for Connection<T> {
     fn drop(&mut self) {
         self.unset_timer();
         self.event_loop.leave_seat(self.seat);
-    }
-}
-
-impl Unsent {
-    fn rest(&self) -> &[u8] {
-        self.0.as_ref().map_or(&[], |rest| &rest.bytes[rest.start..])
-    }
-
-    fn is_empty(&self) -> bool {
-        self.0.is_none()
-    }
-
-    /// Drops all but the last `length` bytes.
-    fn keep_last(&mut self, length: usize) {
-        match &mut self.0 {
-            Some(rest) if length > 0 => rest.start = rest.bytes.len() - length,
-            _ => self.0 = None,
-        }
-    }
-}
-
-impl From<&[u8]> for Unsent {
-    fn from(bytes: &[u8]) -> Unsent {
-        Unsent((!bytes.is_empty()).then(|| Box::new(Rest { bytes: bytes.into(), start: 0 })))
     }
 }
 

@@ -21,4 +21,5 @@ pub mod tcp_info;
 pub mod timers;
 pub mod transport;
 pub mod turns;
+pub mod unsent;
 pub mod worker;
