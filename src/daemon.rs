@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::cli::Serve;
 use crate::config::{self, Config, Count};
-use crate::core::liveness::Timing;
+use crate::core::Timing;
 use crate::net::inherited::InheritedSockets;
 use crate::net::limits;
 use crate::net::options::{ListenerOptions, ServerOptions};

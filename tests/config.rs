@@ -8,8 +8,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use pulse_echo::config::{Config, Count, DEFAULT_FILE, Place};
-use pulse_echo::core::liveness::{Deadlines, Heartbeat};
-use pulse_echo::core::protocol::Protocol;
+use pulse_echo::core::{Deadlines, Heartbeat, Protocol};
 use pulse_echo::ops::logging::{LogFormat, LogLevel};
 
 const GOOD_LISTENER: &str = r#"

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use pulse_echo::core::protocol::Protocol;
+use pulse_echo::core::Protocol;
 
 use crate::FOLDER;
 use crate::machine::Cores;

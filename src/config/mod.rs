@@ -27,8 +27,8 @@ use std::time::Duration;
 pub use changes::{Change, changes};
 pub use problems::{Place, Problem, Problems};
 
-use crate::core::liveness::{Deadlines, Heartbeat};
-use crate::core::protocol::Protocol;
+use crate::core::Protocol;
+use crate::core::{Deadlines, Heartbeat};
 use crate::ops::logging::{LogFormat, LogLevel};
 
 /// The annotated default file; its values are the built-in default.

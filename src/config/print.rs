@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::duration::written;
 use super::{Config, Count, Listener, Log, Server};
-use crate::core::liveness::Heartbeat;
+use crate::core::Heartbeat;
 
 impl Display for Config {
     fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {

@@ -15,8 +15,7 @@ use super::section::Section;
 use super::setting::{Found, Setting};
 use super::values::{AutoOrUpTo, Name, OffOr, Whole, Word};
 use super::{Config, Listener, Log, Server};
-use crate::core::liveness::{Deadlines, Heartbeat};
-use crate::core::protocol::Protocol;
+use crate::core::{Deadlines, Heartbeat, Protocol};
 use crate::ops::logging::{LogFormat, LogLevel};
 
 const MOST_WORKERS: usize = 1024;

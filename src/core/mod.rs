@@ -1,13 +1,20 @@
 //! The policy of one connection, and nothing else: `std` only, no sockets, no runtime, no log.
 //! Time comes in as an argument, so every rule here can be tested without waiting.
 //!
-//! *When does a connection die?* [`liveness`] · *what is it called?* [`close`] · *whose silence was it?* [`verdict`] ·
-//! *what do bytes mean?* [`protocol`] · *how do they act together?* [`session`]
+//! *When does a connection die?* [`Liveness`] · *what is it called?* [`CloseReason`] · *whose silence was it?* [`judge`] ·
+//! *what do bytes mean?* [`Decoder`] · *how do they act together?* [`Session`]
 
-pub mod close;
-pub mod liveness;
-pub mod moment;
-pub mod probes;
-pub mod protocol;
-pub mod session;
-pub mod verdict;
+mod close;
+mod liveness;
+mod moment;
+mod probes;
+mod protocol;
+mod session;
+mod verdict;
+
+pub use close::{Close, CloseReason, EndedBy, Failure, Operation, Severity};
+pub use liveness::{Action, Deadlines, Heartbeat, Jitter, Liveness, PUNCTUAL, Timing, whole_seconds};
+pub use moment::Moment;
+pub use protocol::{Decoder, HEADROOM, Protocol};
+pub use session::{ProbeReport, Report, Session, Step};
+pub use verdict::{Evidence, Questions, Silence, Verdict, judge};

@@ -7,8 +7,8 @@ mod verdicts;
 
 use std::fmt::Write as _;
 
-use crate::core::close::{CloseReason, EndedBy};
-use crate::core::verdict::Verdict;
+use crate::core::Verdict;
+use crate::core::{CloseReason, EndedBy};
 
 /// What there is to know about a word in the log.
 #[derive(Debug, Clone, Copy)]

@@ -1,7 +1,7 @@
 //! The words for close reasons.
 
 use super::Words;
-use crate::core::close::CloseReason;
+use crate::core::CloseReason;
 
 pub(super) fn words(reason: CloseReason) -> Words {
     match reason {

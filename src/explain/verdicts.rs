@@ -1,7 +1,7 @@
 //! The words for verdicts.
 
 use super::Words;
-use crate::core::verdict::Verdict;
+use crate::core::Verdict;
 
 pub(super) fn words(verdict: Verdict) -> Words {
     match verdict {

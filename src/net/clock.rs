@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::core::moment::Moment;
+use crate::core::Moment;
 
 /// The present, or in a test what stands for it.
 pub fn now() -> Instant {

@@ -16,11 +16,7 @@ use super::service::Service;
 use super::transport::{Transport, poll_read};
 use super::turns::Pace;
 use super::unsent::Unsent;
-use crate::core::close::{Close, CloseReason, Operation};
-use crate::core::liveness::Jitter;
-use crate::core::moment::Moment;
-use crate::core::protocol::HEADROOM;
-use crate::core::session::{Report, Session, Step};
+use crate::core::{Close, CloseReason, HEADROOM, Jitter, Moment, Operation, Report, Session, Step};
 
 /// Reads a connection may do before others get their turn. Who need not wait for a turn may fill the scratch buffer once.
 const READS_PER_TURN: usize = 4;

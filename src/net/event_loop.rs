@@ -15,7 +15,7 @@ use super::stall::StallBook;
 use super::tally::Tally;
 use super::timers::Timers;
 use super::turns::Turns;
-use crate::core::protocol::HEADROOM;
+use crate::core::HEADROOM;
 
 /// The most bytes read in one go, and so the most that a peer which reads nothing can make us keep for it.
 pub const READ_BYTES: usize = 16 * 1024;

@@ -2,7 +2,7 @@
 
 use std::io::{Error, ErrorKind};
 
-use crate::core::close::{Close, CloseReason, Failure, Operation};
+use crate::core::{Close, CloseReason, Failure, Operation};
 
 /// The close that a failed operation amounts to.
 pub fn close(error: &Error, operation: Option<Operation>) -> Close {

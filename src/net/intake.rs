@@ -11,7 +11,7 @@ use socket2::SockRef;
 use super::clock;
 use super::options::ListenerOptions;
 use super::worker::{Accepted, Worker};
-use crate::core::close::CloseReason;
+use crate::core::CloseReason;
 use crate::ops::events::{self, Refusal, RefuseReason, Totals};
 
 /// At most one record of refusals in this time.

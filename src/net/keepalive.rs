@@ -4,8 +4,8 @@ use std::io;
 
 use socket2::{SockRef, TcpKeepalive};
 
-use crate::core::liveness::{Heartbeat, whole_seconds};
-use crate::core::protocol::Protocol;
+use crate::core::Protocol;
+use crate::core::{Heartbeat, whole_seconds};
 
 /// `MAX_TCP_KEEPCNT` of the kernel's include/net/tcp.h.
 const MOST_RETRIES: u32 = 127;

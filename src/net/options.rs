@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::core::liveness::Timing;
-use crate::core::protocol::Protocol;
+use crate::core::Protocol;
+use crate::core::Timing;
 
 /// A server's settings, all of them decided.
 #[derive(Debug, Clone)]

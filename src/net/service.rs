@@ -6,8 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::options::ListenerOptions;
-use crate::core::liveness::Timing;
-use crate::core::protocol::Protocol;
+use crate::core::{Protocol, Timing};
 
 /// The settings of a listener. They may change while its connections are open; the protocol may not.
 #[derive(Debug)]

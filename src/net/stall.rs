@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::clock;
-use crate::core::liveness::PUNCTUAL;
+use crate::core::PUNCTUAL;
 use crate::ops::events::{self, Stall};
 
 /// How often an event loop looks whether it is still punctual.

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::core::close::CloseReason;
+use crate::core::CloseReason;
 
 /// The counts of one event loop. Its open connections are the difference, so the sums always agree.
 #[derive(Debug, Default)]

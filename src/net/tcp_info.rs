@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use libc::{c_void, socklen_t, tcp_info};
 
-use crate::core::verdict::Evidence;
+use crate::core::Evidence;
 
 /// A field's value, if the kernel's answer was long enough to hold it: what lies beyond is unknown, not 0.
 macro_rules! known {

@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 
 use super::clock::{Clock, sleep_until_some};
 use super::event_loop::Seat;
-use crate::core::moment::Moment;
+use crate::core::Moment;
 
 /// Timers, by the seats of those who are woken.
 ///

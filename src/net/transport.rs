@@ -9,9 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::{keepalive, tcp_info};
-use crate::core::liveness::Heartbeat;
-use crate::core::protocol::Protocol;
-use crate::core::verdict::Evidence;
+use crate::core::{Evidence, Heartbeat, Protocol};
 
 /// A stream, and the looks past the runtime's readiness cache that a fair judgement needs.
 pub trait Transport: AsyncRead + AsyncWrite + Unpin {

@@ -20,8 +20,7 @@ use super::failure;
 use super::options::ListenerOptions;
 use super::stall;
 use super::tally::Tally;
-use crate::core::close::Close;
-use crate::core::session::Report;
+use crate::core::{Close, Report};
 use crate::ops::events::{self, Identity};
 
 /// Connections that may open before those that are open get their turn.

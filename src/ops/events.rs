@@ -13,10 +13,7 @@ use tracing::field::{DisplayValue, display};
 use tracing::{debug, error, info, warn};
 
 use super::log_queue;
-use crate::core::close::{Close, CloseReason, Severity};
-use crate::core::protocol::Protocol;
-use crate::core::session::Report;
-use crate::core::verdict::Verdict;
+use crate::core::{Close, CloseReason, Protocol, Report, Severity, Verdict};
 
 /// Which connection a record is about.
 #[derive(Debug)]

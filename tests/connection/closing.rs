@@ -3,8 +3,8 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use pulse_echo::core::close::CloseReason;
-use pulse_echo::core::protocol::Protocol;
+use pulse_echo::core::CloseReason;
+use pulse_echo::core::Protocol;
 use pulse_echo::net::event_loop::{EventLoop, Phase};
 
 use crate::scripted::{DEFAULTS, Link, UNLIMITED};

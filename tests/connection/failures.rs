@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use pulse_echo::core::close::{CloseReason, Failure, Operation};
-use pulse_echo::core::protocol::Protocol;
+use pulse_echo::core::Protocol;
+use pulse_echo::core::{CloseReason, Failure, Operation};
 use pulse_echo::net::event_loop::{EventLoop, Phase};
 
 use crate::scripted::{DEFAULTS, Link};

@@ -3,9 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use pulse_echo::core::close::CloseReason;
-use pulse_echo::core::liveness::{Deadlines, Timing};
-use pulse_echo::core::protocol::Protocol;
+use pulse_echo::core::CloseReason;
+use pulse_echo::core::{Deadlines, Protocol, Timing};
 use pulse_echo::net::event_loop::{EventLoop, Phase};
 
 use crate::scripted::{DEFAULTS, Link, UNLIMITED};

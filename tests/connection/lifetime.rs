@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use pulse_echo::core::close::CloseReason;
-use pulse_echo::core::liveness::{Deadlines, Timing};
+use pulse_echo::core::CloseReason;
+use pulse_echo::core::{Deadlines, Timing};
 use pulse_echo::net::event_loop::Phase;
 
 use crate::scripted::{DEFAULTS, Link};

@@ -5,8 +5,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use pulse_echo::core::close::CloseReason;
-use pulse_echo::core::protocol::Protocol;
+use pulse_echo::core::CloseReason;
+use pulse_echo::core::Protocol;
 use pulse_echo::net::event_loop::EventLoop;
 use pulse_echo::net::transport::Transport;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};

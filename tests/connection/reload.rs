@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use pulse_echo::core::close::CloseReason;
-use pulse_echo::core::liveness::{Deadlines, Heartbeat, Timing};
-use pulse_echo::core::protocol::Protocol;
+use pulse_echo::core::CloseReason;
+use pulse_echo::core::{Deadlines, Heartbeat, Protocol, Timing};
 use pulse_echo::net::stall::StallBook;
 
 use crate::scripted::{DEFAULTS, Link, UNLIMITED};

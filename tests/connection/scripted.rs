@@ -9,11 +9,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use pulse_echo::core::close::{Close, CloseReason, Failure};
-use pulse_echo::core::liveness::{Deadlines, Heartbeat, Jitter, Timing};
-use pulse_echo::core::protocol::Protocol;
-use pulse_echo::core::session::{ProbeReport, Report};
-use pulse_echo::core::verdict::{Evidence, Verdict};
+use pulse_echo::core::{Close, CloseReason, Failure};
+use pulse_echo::core::{
+    Deadlines, Evidence, Heartbeat, Jitter, ProbeReport, Protocol, Report, Timing, Verdict,
+};
 use pulse_echo::net::connection::Connection;
 use pulse_echo::net::event_loop::EventLoop;
 use pulse_echo::net::options::ListenerOptions;

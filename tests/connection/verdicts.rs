@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use pulse_echo::core::close::CloseReason;
-use pulse_echo::core::liveness::{Deadlines, Timing};
-use pulse_echo::core::verdict::{Evidence, Verdict};
+use pulse_echo::core::CloseReason;
+use pulse_echo::core::{Deadlines, Evidence, Timing, Verdict};
 
 use crate::scripted::{DEFAULTS, Link};
 

@@ -6,11 +6,10 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::TestCaseResult;
-use pulse_echo::core::close::{Close, CloseReason};
-use pulse_echo::core::liveness::{Deadlines, Heartbeat, Jitter, PUNCTUAL, Timing};
-use pulse_echo::core::moment::Moment;
-use pulse_echo::core::protocol::{HEADROOM, Protocol};
-use pulse_echo::core::session::{Session, Step};
+use pulse_echo::core::{
+    Close, CloseReason, Deadlines, HEADROOM, Heartbeat, Jitter, Moment, PUNCTUAL, Protocol, Session, Step,
+    Timing,
+};
 
 use crate::model::{Model, What, heartbeat, timing};
 

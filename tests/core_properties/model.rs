@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
-use pulse_echo::core::close::CloseReason;
-use pulse_echo::core::liveness::{Deadlines, Heartbeat, Timing};
-use pulse_echo::core::moment::Moment;
+use pulse_echo::core::{CloseReason, Deadlines, Heartbeat, Moment, Timing};
 
 /// How long a connection may live on once it is over for age.
 const LAST_GRACE: Duration = Duration::from_secs(5);

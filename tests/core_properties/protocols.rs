@@ -4,12 +4,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use pulse_echo::core::liveness::{Deadlines, Heartbeat, Timing};
-use pulse_echo::core::protocol::{Decoder, HEADROOM, Protocol};
-use pulse_echo::core::session::{Session, Step};
+use pulse_echo::core::{Deadlines, Decoder, HEADROOM, Heartbeat, Moment, Protocol, Session, Step, Timing};
 
 use crate::streams::{Bytes, cuts, damaged_stream, pieces, stream};
-use pulse_echo::core::moment::Moment;
 
 const CONTROL_LINE_MAX: usize = 64;
 
