@@ -6,14 +6,10 @@ use std::time::Instant;
 use anyhow::{Context as _, anyhow};
 use tokio::sync::{mpsc, oneshot};
 
-use super::clock;
-use super::event_loop::Phase;
-use super::inherited::InheritedSockets;
-use super::intake::Intake;
-use super::listener::Listener;
-use super::listeners::Listeners;
+use super::event_loop::{Phase, clock};
+use super::listen::{InheritedSockets, Intake, Listener, Listeners};
 use super::options::{ListenerOptions, ServerOptions};
-use super::pulse::Pulse;
+use super::watchdog::Pulse;
 use super::worker::{Finished, Worker, unless_stuck};
 use crate::ops::{events, systemd};
 
@@ -37,7 +33,7 @@ impl Server {
     /// Listens on every address, or on none: on the sockets that were passed to us, and on ones of our own.
     ///
     /// # Errors
-    /// A [`super::listener::BindError`] or a [`super::inherited::SocketMismatch`].
+    /// A [`super::BindError`] or a [`super::SocketMismatch`].
     pub fn bind(options: ServerOptions, mut inherited: InheritedSockets) -> anyhow::Result<Server> {
         let passed = options.listeners.iter().map(|options| inherited.take(options));
         let passed = passed.collect::<Result<Vec<_>, _>>()?;

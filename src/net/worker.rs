@@ -14,12 +14,10 @@ use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Handle, LocalOptions, LocalRuntime};
 use tokio::sync::{mpsc, oneshot};
 
-use super::connection::{Connection, Ended};
-use super::event_loop::{EventLoop, Phase};
-use super::failure;
+use super::connection::{Connection, Ended, tcp};
+use super::counters::Tally;
+use super::event_loop::{self, EventLoop, Phase};
 use super::options::ListenerOptions;
-use super::stall;
-use super::tally::Tally;
 use crate::core::{Close, Report};
 use crate::ops::events::{self, Identity};
 
@@ -184,9 +182,9 @@ fn event_loop_runtime() -> io::Result<LocalRuntime> {
 
 async fn serve(index: usize, mut inbox: mpsc::UnboundedReceiver<Order>, tally: Arc<Tally>) {
     let event_loop = EventLoop::start(tally);
-    tokio::task::spawn_local(stall::watch(index, Rc::clone(&event_loop.stalls)));
+    tokio::task::spawn_local(event_loop::watch(index, Rc::clone(&event_loop.stalls)));
     take_orders(&mut inbox, &event_loop).await;
-    stall::tell(index, &event_loop.stalls, true);
+    event_loop::tell(index, &event_loop.stalls, true);
 }
 
 async fn take_orders(inbox: &mut mpsc::UnboundedReceiver<Order>, event_loop: &Rc<EventLoop>) {
@@ -222,7 +220,7 @@ fn open(accepted: Accepted, event_loop: &Rc<EventLoop>) {
             let connection = Connection::new(stream, &listener, Rc::clone(event_loop), fastrand::u8(..));
             tokio::task::spawn_local(attend(conn, peer, connection));
         }
-        Err(error) => record(&identity, &failure::close(&error, None), None, &event_loop.tally),
+        Err(error) => record(&identity, &tcp::close_of(&error, None), None, &event_loop.tally),
     }
 }
 

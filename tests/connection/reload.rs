@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use pulse_echo::core::CloseReason;
 use pulse_echo::core::{Deadlines, Heartbeat, Protocol, Timing};
-use pulse_echo::net::stall::StallBook;
+use pulse_echo::net::StallBook;
 
 use crate::scripted::{DEFAULTS, Link, UNLIMITED};
 

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::options::ListenerOptions;
 use crate::core::{Protocol, Timing};
+use crate::net::options::ListenerOptions;
 
 /// The settings of a listener. They may change while its connections are open; the protocol may not.
 #[derive(Debug)]

@@ -3,20 +3,23 @@
 //! A turn is one call of `Connection::turn`. It looks at things in a fixed order, which decides when several are
 //! true at one instant: orders to stop, bytes to write, bytes to read, the clock.
 
+pub mod tcp;
+mod transport;
+mod unsent;
+
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
-use super::event_loop::{EventLoop, Phase, READ_BYTES, Seat};
-use super::failure;
+use super::event_loop::{EventLoop, Pace, Phase, READ_BYTES, Seat, Service};
 use super::options::ListenerOptions;
-use super::service::Service;
-use super::transport::{Transport, poll_read};
-use super::turns::Pace;
-use super::unsent::Unsent;
 use crate::core::{Close, CloseReason, HEADROOM, Jitter, Moment, Operation, Report, Session, Step};
+use transport::poll_read;
+use unsent::Unsent;
+
+pub use transport::Transport;
 
 /// Reads a connection may do before others get their turn. Who need not wait for a turn may fill the scratch buffer once.
 const READS_PER_TURN: usize = 4;
@@ -241,7 +244,7 @@ impl<T: Transport> Connection<T> {
 
     fn send_fin(&mut self, cx: &mut Context<'_>) -> Progress {
         let shutdown = ready!(Pin::new(&mut self.transport).poll_shutdown(cx));
-        shutdown.map_err(|error| failure::close(&error, Some(Operation::Write)))?;
+        shutdown.map_err(|error| tcp::close_of(&error, Some(Operation::Write)))?;
         self.stage = Stage::Lingering;
         Poll::Ready(Ok(()))
     }
@@ -325,7 +328,7 @@ impl<T: Transport> Connection<T> {
             0 => Err(io::ErrorKind::WriteZero.into()),
             _ => Ok(bytes),
         });
-        let written = written.map_err(|error| failure::close(&error, Some(Operation::Write)))?;
+        let written = written.map_err(|error| tcp::close_of(&error, Some(Operation::Write)))?;
         self.session.sent(now, written);
         Ok(written)
     }
@@ -433,5 +436,5 @@ impl<T> Drop for Connection<T> {
 }
 
 fn read_failed(error: io::Error) -> Close {
-    failure::close(&error, Some(Operation::Read))
+    tcp::close_of(&error, Some(Operation::Read))
 }

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use socket2::SockRef;
 
-use super::clock;
-use super::options::ListenerOptions;
-use super::worker::{Accepted, Worker};
 use crate::core::CloseReason;
+use crate::net::event_loop::clock;
+use crate::net::options::ListenerOptions;
+use crate::net::worker::{Accepted, Worker};
 use crate::ops::events::{self, Refusal, RefuseReason, Totals};
 
 /// At most one record of refusals in this time.

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use tokio::sync::Notify;
 
 use super::clock::{Clock, sleep_until_some};
-use super::event_loop::Seat;
+use super::slots::Seat;
 use crate::core::Moment;
 
 /// Timers, by the seats of those who are woken.

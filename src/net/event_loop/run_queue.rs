@@ -7,7 +7,7 @@ use std::num::NonZeroU64;
 
 use tokio::sync::Notify;
 
-use super::event_loop::Seat;
+use super::slots::Seat;
 
 /// How much a connection has to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

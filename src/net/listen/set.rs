@@ -7,11 +7,11 @@ use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 use super::acceptor;
+use super::admission::Intake;
 use super::inherited;
-use super::intake::Intake;
-use super::listener::{AcceptingListener, BindError, Listener};
-use super::options::ListenerOptions;
-use super::worker::unless_stuck;
+use super::socket::{AcceptingListener, BindError, Listener};
+use crate::net::options::ListenerOptions;
+use crate::net::worker::unless_stuck;
 use crate::ops::events;
 
 /// The listeners that accept now.

@@ -1,5 +1,12 @@
 //! What the connections of one event loop share. One thread, so no locks.
 
+pub mod clock;
+mod listener_state;
+mod run_queue;
+mod slots;
+mod stalls;
+mod timers;
+
 use std::cell::{Cell, RefCell, RefMut};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -8,14 +15,18 @@ use std::task::Waker;
 use slab::Slab;
 use tokio::sync::Notify;
 
-use super::clock::Clock;
+use super::counters::Tally;
 use super::options::ListenerOptions;
-use super::service::Services;
-use super::stall::StallBook;
-use super::tally::Tally;
-use super::timers::Timers;
-use super::turns::Turns;
 use crate::core::HEADROOM;
+use clock::Clock;
+use listener_state::Services;
+use run_queue::Turns;
+use timers::Timers;
+
+pub use listener_state::Service;
+pub use run_queue::Pace;
+pub use slots::Seat;
+pub use stalls::{StallBook, tell, watch};
 
 /// The most bytes read in one go, and so the most that a peer which reads nothing can make us keep for it.
 pub const READ_BYTES: usize = 16 * 1024;
@@ -30,9 +41,6 @@ pub enum Phase {
     /// Close now.
     Ending,
 }
-
-/// The place of a connection in its event loop: a number that is used again.
-pub type Seat = u32;
 
 /// The shared state of one event loop.
 #[derive(Debug)]

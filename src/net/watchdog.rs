@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::clock;
-use super::intake::Intake;
+use super::event_loop::clock;
+use super::listen::Intake;
 use super::worker::Worker;
 use crate::ops::{events, systemd};
 

@@ -5,9 +5,9 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::clock;
-use super::intake::Intake;
-use super::listener::{AcceptFailure, AcceptingListener};
+use super::admission::Intake;
+use super::socket::{AcceptFailure, AcceptingListener};
+use crate::net::event_loop::clock;
 use crate::ops::events;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(10);

@@ -17,7 +17,11 @@ const MOST_RETRIES: u32 = 127;
 ///
 /// # Errors
 /// The socket is gone.
-pub fn set(socket: &SockRef<'_>, protocol: Protocol, heartbeat: Option<Heartbeat>) -> io::Result<()> {
+pub fn set_keepalive(
+    socket: &SockRef<'_>,
+    protocol: Protocol,
+    heartbeat: Option<Heartbeat>,
+) -> io::Result<()> {
     let Some(heartbeat) = heartbeat else {
         return socket.set_keepalive(false);
     };
