@@ -13,7 +13,7 @@ use crate::core::Timing;
 use crate::limits;
 use crate::net::{self, InheritedSockets, ListenerOptions, Server, ServerOptions};
 use crate::ops::logging::Logging;
-use crate::ops::signals::{Signals, Wish};
+use crate::ops::signals::{self, Signals};
 use crate::ops::{events, systemd};
 
 /// The settings of the file, or the built-in ones, and over them what the command line says.
@@ -64,11 +64,11 @@ async fn obey(mut signals: Signals, mut reloader: Reloader, commands: mpsc::Send
     let mut stopping = false;
     loop {
         match signals.next().await {
-            Wish::Stop if commands.send(net::Command::Stop).await.is_err() => return,
-            Wish::Stop => stopping = true,
+            signals::Command::Stop if commands.send(net::Command::Stop).await.is_err() => return,
+            signals::Command::Stop => stopping = true,
             // The service manager has been told of the stop: "ready" would take it back.
-            Wish::Reload if stopping => events::reload_failed(&anyhow!("the server is stopping")),
-            Wish::Reload => reloader.reload(&commands).await,
+            signals::Command::Reload if stopping => events::reload_failed(&anyhow!("the server is stopping")),
+            signals::Command::Reload => reloader.reload(&commands).await,
         }
     }
 }

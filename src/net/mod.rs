@@ -10,7 +10,7 @@ mod watchdog;
 mod worker;
 
 pub use connection::{Connection, Transport};
-pub use event_loop::{EventLoop, Phase, READ_BYTES, StallBook};
+pub use event_loop::{EventLoop, Phase, READ_BYTES, StallTracker};
 pub use listen::{BindError, InheritedSockets, SocketMismatch};
 pub use options::{ListenerOptions, ServerOptions};
 pub use server::{Command, Server};

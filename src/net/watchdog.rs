@@ -1,23 +1,23 @@
-//! The server's own pulse: is every event loop turning? It feeds the watchdog and keeps `systemctl status` fresh.
+//! The watchdog: is every event loop turning? It feeds that of the service manager and keeps `systemctl status` fresh.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::event_loop::clock;
-use super::listen::Intake;
+use super::listen::Admission;
 use super::worker::Worker;
 use crate::ops::{events, systemd};
 
 /// How often the status line is renewed where no watchdog asks for more.
 const CALM: Duration = Duration::from_secs(5);
 
-/// Beats per watchdog timeout: one may be late, and another lost, before the watchdog bites.
-const BEATS_PER_TIMEOUT: u32 = 4;
+/// Checks per timeout of the service manager: one may be late, and another lost, before it restarts us.
+const CHECKS_PER_TIMEOUT: u32 = 4;
 
-/// What watches over the event loops.
+/// Watches over the event loops.
 #[derive(Debug)]
-pub struct Pulse {
-    intake: Arc<Intake>,
+pub struct Watchdog {
+    admission: Arc<Admission>,
     interval: Duration,
     next_at: Instant,
     /// What each event loop was asked for, and whether it is late with it.
@@ -27,17 +27,17 @@ pub struct Pulse {
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Asked {
-    beats: u64,
+    answers: u64,
     stuck: bool,
 }
 
-impl Pulse {
-    /// Watches over the event loops behind `intake`.
-    pub fn new(intake: Arc<Intake>) -> Pulse {
+impl Watchdog {
+    /// Watches over the event loops behind `admission`.
+    pub fn new(admission: Arc<Admission>) -> Watchdog {
         let timeout = systemd::watchdog_timeout();
-        let interval = timeout.map_or(CALM, |timeout| (timeout / BEATS_PER_TIMEOUT).min(CALM));
-        let asked = vec![Asked::default(); intake.workers().len()];
-        Pulse { intake, interval, next_at: clock::now(), asked, reloaded_at: None }
+        let interval = timeout.map_or(CALM, |timeout| (timeout / CHECKS_PER_TIMEOUT).min(CALM));
+        let asked = vec![Asked::default(); admission.workers().len()];
+        Watchdog { admission, interval, next_at: clock::now(), asked, reloaded_at: None }
     }
 
     /// The configuration was reloaded now.
@@ -45,31 +45,31 @@ impl Pulse {
         self.reloaded_at = Some(SystemTime::now());
     }
 
-    /// Waits for the time of the next beat, and beats.
-    pub async fn beat(&mut self) {
+    /// Waits for the time of the next check, and checks.
+    pub async fn check(&mut self) {
         tokio::time::sleep_until(self.next_at.into()).await;
         self.next_at = clock::now() + self.interval;
-        for (worker, asked) in self.intake.workers().iter().zip(&mut self.asked) {
+        for (worker, asked) in self.admission.workers().iter().zip(&mut self.asked) {
             asked.look(worker);
         }
         if !self.asked.iter().any(|asked| asked.stuck) {
             systemd::feed_watchdog();
         }
-        systemd::status(&self.intake.totals(), self.reloaded_at);
+        systemd::status(&self.admission.totals(), self.reloaded_at);
     }
 }
 
 impl Asked {
-    /// Looks whether the event loop has shown the beat it was asked for, and then asks for the next.
+    /// Looks whether the event loop has given the answer it was asked for, and then asks for the next.
     fn look(&mut self, worker: &Worker) {
-        let silent = !worker.has_ended() && worker.tally().beats() < self.beats;
+        let silent = !worker.has_ended() && worker.counters().answers() < self.answers;
         if silent && !self.stuck {
             events::stuck(worker.index());
         }
         self.stuck = silent;
         if !silent {
-            self.beats = worker.tally().beats() + 1;
-            worker.ask_for_beat();
+            self.answers = worker.counters().answers() + 1;
+            worker.ask_for_answer();
         }
     }
 }

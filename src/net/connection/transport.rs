@@ -76,8 +76,7 @@ impl Transport for TcpStream {
     }
 
     fn abort_on_close(&self) {
-        // Failing, it closes politely instead: nothing is lost by that but the kernel's memory, for a while.
-        let _ = SockRef::from(self).set_linger(Some(std::time::Duration::ZERO));
+        tcp::abort_on_close(&SockRef::from(self));
     }
 }
 

@@ -10,23 +10,20 @@ mod timers;
 use std::cell::{Cell, RefCell, RefMut};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Waker;
 
-use slab::Slab;
-use tokio::sync::Notify;
-
-use super::counters::Tally;
+use super::counters::Counters;
 use super::options::ListenerOptions;
 use crate::core::HEADROOM;
 use clock::Clock;
-use listener_state::Services;
-use run_queue::Turns;
+use listener_state::ListenerStates;
+use run_queue::RunQueue;
+use slots::Slots;
 use timers::Timers;
 
-pub use listener_state::Service;
-pub use run_queue::Pace;
-pub use slots::Seat;
-pub use stalls::{StallBook, tell, watch};
+pub use listener_state::ListenerState;
+pub use run_queue::QueueState;
+pub use slots::SlotId;
+pub use stalls::StallTracker;
 
 /// The most bytes read in one go, and so the most that a peer which reads nothing can make us keep for it.
 pub const READ_BYTES: usize = 16 * 1024;
@@ -50,50 +47,48 @@ pub struct EventLoop {
     /// Every read goes here: an idle connection owns no buffer.
     scratch: RefCell<Box<[u8]>>,
     phase: Cell<Phase>,
-    /// Whom to wake when the phase changes or a timer fires: one seat per connection.
-    seats: RefCell<Slab<Waker>>,
-    vacated: Notify,
+    /// Whom to wake when the phase changes or a timer fires.
+    pub slots: Slots,
     /// When to wake them.
     pub timers: Timers,
-    /// Who has more to do than a turn allows.
-    pub turns: Turns,
+    /// Who has more to do than one run allows.
+    pub run_queue: RunQueue,
     /// How the connections of each listener are served.
-    pub services: Services,
+    pub listeners: ListenerStates,
     /// When it slept.
-    pub stalls: Rc<StallBook>,
+    pub stalls: Rc<StallTracker>,
     /// What it was given and what it closed.
-    pub tally: Arc<Tally>,
+    pub counters: Arc<Counters>,
 }
 
 impl EventLoop {
-    /// Starts in the calling local runtime: from now on its timers fire, and its turns are called.
-    pub fn start(tally: Arc<Tally>) -> Rc<EventLoop> {
+    /// Starts in the calling local runtime: from now on its timers fire, and its run queue moves.
+    pub fn start(counters: Arc<Counters>) -> Rc<EventLoop> {
         let event_loop = Rc::new(EventLoop {
             clock: Clock::start(),
             scratch: RefCell::new(vec![0; HEADROOM + READ_BYTES].into_boxed_slice()),
             phase: Cell::new(Phase::Serving),
-            seats: RefCell::default(),
-            vacated: Notify::new(),
+            slots: Slots::default(),
             timers: Timers::default(),
-            turns: Turns::default(),
-            services: Services::default(),
+            run_queue: RunQueue::default(),
+            listeners: ListenerStates::default(),
             stalls: Rc::default(),
-            tally,
+            counters,
         });
         tokio::task::spawn_local(Rc::clone(&event_loop).fire_timers());
-        tokio::task::spawn_local(Rc::clone(&event_loop).call_turns());
+        tokio::task::spawn_local(Rc::clone(&event_loop).move_run_queue());
         event_loop
     }
 
     async fn fire_timers(self: Rc<EventLoop>) {
-        self.timers.fire(&self.clock, |seat| self.wake(seat)).await;
+        self.timers.fire(&self.clock, |slot| self.slots.wake(slot)).await;
     }
 
-    async fn call_turns(self: Rc<EventLoop>) {
-        self.turns.call(|seat| self.wake(seat)).await;
+    async fn move_run_queue(self: Rc<EventLoop>) {
+        self.run_queue.run(|slot| self.slots.wake(slot)).await;
     }
 
-    /// The scratch buffer, for one turn of one connection: [`HEADROOM`], then room for [`READ_BYTES`].
+    /// The scratch buffer, for one run of one connection: [`HEADROOM`], then room for [`READ_BYTES`].
     pub fn scratch(&self) -> RefMut<'_, Box<[u8]>> {
         self.scratch.borrow_mut()
     }
@@ -106,52 +101,12 @@ impl EventLoop {
     /// Changes the phase and wakes every connection to see it.
     pub fn enter(&self, phase: Phase) {
         self.phase.set(phase);
-        self.wake_all();
+        self.slots.wake_all();
     }
 
     /// Takes up new settings of a listener, and wakes every connection to see them.
     pub fn change(&self, options: &ListenerOptions) {
-        self.services.change(options);
-        self.wake_all();
-    }
-
-    fn wake_all(&self) {
-        for (_, waker) in self.seats.borrow().iter() {
-            waker.wake_by_ref();
-        }
-    }
-
-    fn wake(&self, seat: Seat) {
-        if let Some(waker) = self.seats.borrow().get(seat as usize) {
-            waker.wake_by_ref();
-        }
-    }
-
-    /// Takes a seat for a connection.
-    pub fn take_seat(&self) -> Seat {
-        self.seats.borrow_mut().insert(Waker::noop().clone()) as Seat // there are fewer descriptors
-    }
-
-    /// Wakes the task behind `waker` when the phase changes or a timer fires. A connection stays in one task all its life.
-    pub fn wake_at_seat(&self, seat: Seat, waker: &Waker) {
-        if let Some(seat) = self.seats.borrow_mut().get_mut(seat as usize) {
-            seat.clone_from(waker);
-        }
-    }
-
-    /// Gives a seat back.
-    pub fn leave_seat(&self, seat: Seat) {
-        let mut seats = self.seats.borrow_mut();
-        seats.try_remove(seat as usize);
-        if seats.is_empty() {
-            self.vacated.notify_one();
-        }
-    }
-
-    /// Waits until no connection is left.
-    pub async fn vacated(&self) {
-        while !self.seats.borrow().is_empty() {
-            self.vacated.notified().await;
-        }
+        self.listeners.change(options);
+        self.slots.wake_all();
     }
 }

@@ -1,5 +1,5 @@
-//! Turns: whoever sends more than one turn allows waits in line for the next. One of those in line is called each time the
-//! event loop has looked at its sockets. So however many send without pause, the others wait for one of them.
+//! The run queue: whoever has more to do than one run allows waits here for the next. One of them runs each time the event
+//! loop has looked at its sockets. So however many send without pause, the others wait for one of them.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -7,80 +7,80 @@ use std::num::NonZeroU64;
 
 use tokio::sync::Notify;
 
-use super::slots::Seat;
+use super::slots::SlotId;
 
-/// How much a connection has to do.
+/// How a connection stands to the run queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pace {
-    /// So little that it need not wait.
-    Light,
-    /// So much that it is in line.
-    Waiting,
-    /// It had much to do in its last turn: for the next it must join the line.
-    Bulk,
+pub enum QueueState {
+    /// It has so little to do that it runs without queueing.
+    NotQueued,
+    /// It has so much to do that it was queued.
+    Queued,
+    /// It had much to do in its last run: it must queue for the next.
+    MustQueue,
 }
 
-/// Those in line, by their seats.
+/// Those queued, by their slots.
 #[derive(Debug, Default)]
-pub struct Turns {
-    line: RefCell<VecDeque<(Seat, Ticket)>>,
-    /// By seat: what it waits with. An entry of the line with another ticket is that of a connection which has ended; so may
-    /// be one with the same: it calls nobody, or in vain.
+pub struct RunQueue {
+    entries: RefCell<VecDeque<(SlotId, Ticket)>>,
+    /// By slot: what it waits with. An entry with another ticket is that of a connection which has ended; so may be one
+    /// with the same: it wakes nobody, or in vain.
     waiting: RefCell<Vec<Option<Ticket>>>,
     tickets: Cell<u64>,
-    joined: Notify,
+    pushed: Notify,
 }
 
-/// No two are alike: a seat is used again, perhaps while the line still has its last owner.
+/// No two are alike: a slot is used again, perhaps while the queue still has its last owner.
 type Ticket = NonZeroU64;
 
-impl Turns {
-    /// Joins the line at its end.
-    pub fn join(&self, seat: Seat) {
+impl RunQueue {
+    /// Queues it at the end.
+    pub fn push(&self, slot: SlotId) {
         let ticket = NonZeroU64::MIN.saturating_add(self.tickets.get());
         self.tickets.set(ticket.get());
         let mut waiting = self.waiting.borrow_mut();
-        if waiting.len() <= seat as usize {
-            waiting.resize(seat as usize + 1, None);
+        if waiting.len() <= slot as usize {
+            waiting.resize(slot as usize + 1, None);
         }
-        self.line.borrow_mut().push_back((seat, ticket));
-        mark(&mut waiting, seat, Some(ticket));
-        self.joined.notify_one();
+        self.entries.borrow_mut().push_back((slot, ticket));
+        mark(&mut waiting, slot, Some(ticket));
+        self.pushed.notify_one();
     }
 
-    /// Whether it is still in line; false once it was called.
-    pub fn is_waiting(&self, seat: Seat) -> bool {
-        self.ticket(seat).is_some()
+    /// Whether it is still queued; false once it was woken.
+    pub fn has(&self, slot: SlotId) -> bool {
+        self.ticket(slot).is_some()
     }
 
-    fn ticket(&self, seat: Seat) -> Option<Ticket> {
-        self.waiting.borrow().get(seat as usize).copied().flatten()
+    fn ticket(&self, slot: SlotId) -> Option<Ticket> {
+        self.waiting.borrow().get(slot as usize).copied().flatten()
     }
 
-    /// Calls one after the other, for ever.
-    pub async fn call(&self, wake: impl Fn(Seat)) {
+    /// Wakes one after the other, for ever.
+    pub async fn run(&self, wake: impl Fn(SlotId)) {
         loop {
-            match self.next() {
-                Some(seat) => {
-                    wake(seat);
+            match self.pop() {
+                Some(slot) => {
+                    wake(slot);
                     tokio::task::yield_now().await; // returns when the event loop has looked at its sockets
                 }
-                None => self.joined.notified().await,
+                None => self.pushed.notified().await,
             }
         }
     }
 
-    fn next(&self) -> Option<Seat> {
-        let mut line = self.line.borrow_mut();
-        let mut entries = std::iter::from_fn(|| line.pop_front());
-        let (seat, _) = entries.find(|(seat, ticket)| self.ticket(*seat) == Some(*ticket))?;
-        mark(&mut self.waiting.borrow_mut(), seat, None);
-        Some(seat)
+    fn pop(&self) -> Option<SlotId> {
+        let mut queue = self.entries.borrow_mut();
+        let mut entries = std::iter::from_fn(|| queue.pop_front());
+        let (slot, _) = entries.find(|(slot, ticket)| self.ticket(*slot) == Some(*ticket))?;
+        mark(&mut self.waiting.borrow_mut(), slot, None);
+        Some(slot)
     }
 }
 
-fn mark(waiting: &mut [Option<Ticket>], seat: Seat, ticket: Option<Ticket>) {
-    if let Some(place) = waiting.get_mut(seat as usize) {
+fn mark(waiting: &mut [Option<Ticket>], slot: SlotId, ticket: Option<Ticket>) {
+    if let Some(place) = waiting.get_mut(slot as usize) {
         *place = ticket;
     }
 }

@@ -6,7 +6,7 @@ mod inherited;
 mod set;
 mod socket;
 
-pub use admission::Intake;
+pub use admission::Admission;
 pub use inherited::{InheritedSockets, SocketMismatch};
 pub use set::Listeners;
 pub use socket::{BindError, Listener};

@@ -180,7 +180,7 @@ impl AcceptingListener {
         SockRef::from(self.socket.get_ref()).set_reuse_port(share)
     }
 
-    /// Serves the connections to come otherwise.
+    /// Replaces the options of future connections.
     ///
     /// # Errors
     /// The socket is gone.

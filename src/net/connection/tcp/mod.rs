@@ -2,8 +2,8 @@
 
 mod errors;
 mod info;
-mod keepalive;
+mod options;
 
 pub use errors::close_of;
 pub use info::{acknowledged_bytes, evidence};
-pub use keepalive::set_keepalive;
+pub use options::{abort_on_close, set_keepalive};
