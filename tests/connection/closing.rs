@@ -3,8 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use pulse_echo::core::CloseReason;
-use pulse_echo::core::Protocol;
+use pulse_echo::core::{CloseReason, Protocol};
 use pulse_echo::net::{EventLoop, Phase};
 
 use crate::scripted::{DEFAULTS, Link, UNLIMITED};

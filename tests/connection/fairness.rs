@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use pulse_echo::core::CloseReason;
-use pulse_echo::core::{Deadlines, Protocol, Timing};
+use pulse_echo::core::{CloseReason, Deadlines, Protocol, Timing};
 use pulse_echo::net::{EventLoop, Phase};
 
 use crate::scripted::{DEFAULTS, Link, UNLIMITED};
