@@ -4,7 +4,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use pulse_echo::config::{Config, Count, DEFAULT_FILE, Place};
@@ -255,6 +255,103 @@ mod hostile {
             let refusal = refusal(&text);
             let longest = refusal.lines().map(str::len).max();
             assert!(longest < Some(500), "{longest:?}");
+        }
+    }
+
+    /// How long an answer takes; the best of three, for other work on the machine only adds to it.
+    fn time_to_answer(text: &str) -> Duration {
+        let once = || {
+            let start = Instant::now();
+            let _ = Config::parse(text, "FILE").map_err(|problems| problems.to_string());
+            start.elapsed()
+        };
+        (0..3).map(|_| once()).min().expect("three")
+    }
+
+    /// About `bytes` of one thing over and over, numbered where there is a `#`.
+    fn repeated(bytes: usize, before: &str, unit: &str) -> String {
+        let mut text = String::from(before);
+        for number in 0.. {
+            if text.len() >= bytes {
+                break;
+            }
+            text.push_str(&unit.replace('#', &number.to_string()));
+        }
+        text
+    }
+
+    #[test]
+    fn a_text_twice_as_long_takes_about_twice_as_long() {
+        let listener = "{name=\"a#\",address=\"127.0.0.1:0\",protocol=\"raw\"},";
+        let one_address = "{name=\"a\",address=\"127.0.0.1:7\",protocol=\"raw\"},";
+        let table = [
+            ("", "="),
+            ("", "["),
+            ("", "{"),
+            ("", "\""),
+            ("", "a."),
+            ("", "\n"),
+            ("", "\n="),
+            ("", "\n["),
+            ("a = ", "["),
+            ("", "a={"),
+            ("a = [", "\na"),
+            ("", "a = 1\n"),
+            ("", "key_# = 1\n"),
+            ("", "[section_#]\n"),
+            ("", "[[listener]]\n"),
+            ("", "[listener.deadlines]\n[[listener]]\n"),
+            ("server = {", "key_#=1,"),
+            ("deadlines = {", "read=1,"),
+            ("listener = [", "{},"),
+            ("listener = [", "7,"),
+            ("listener = [", listener),
+            ("listener = [", one_address),
+            ("deadlines.read = \"1s\"\nlistener = [", listener),
+            ("\"", "k"),
+            ("deadlines.read = \"", "1s "),
+            ("deadlines.read = ", "9"),
+        ];
+        for (before, unit) in table {
+            let (half, whole) = (25_000, 50_000);
+            let close = if before.starts_with("listener = [") { "]" } else { "}" };
+            let [half, whole] = [half, whole].map(|bytes| repeated(bytes, before, unit) + close);
+            let (short, long) = (time_to_answer(&half), time_to_answer(&whole));
+            assert!(
+                long < short * 3 + Duration::from_millis(20),
+                "{before:?} and many {unit:?}: {short:?}, twice as many: {long:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_thousand_problems_are_counted_and_the_first_are_shown() {
+        let text: String = (0..1_500).map(|number| format!("key_{number} = 1\n")).collect();
+        let refusal = refusal(&(text + GOOD_LISTENER));
+        let lines: Vec<&str> = refusal.lines().collect();
+        assert_eq!(lines.len(), 22, "{refusal}");
+        assert!(lines[19].starts_with("FILE:20:1: key_19: unknown key"), "{refusal}");
+        assert_eq!(lines[20..], ["… and 1480 more problems", "1500 problems in FILE"]);
+    }
+
+    #[test]
+    fn long_words_are_shortened_in_every_message() {
+        let long = "w".repeat(100);
+        let texts = [
+            format!("{long} = 1"),
+            format!("{long} = 1\n{long} = 1"),
+            format!("{long}"),
+            format!("server.{long}.{long} = 1"),
+            format!("log.level = \"{long}\""),
+            format!("log.level = {long}"),
+            format!("deadlines.read = \"{long}\""),
+            format!("server.workers = {}", "9".repeat(100)),
+            format!("listener = [ {{ name = \"{long}\", address = \"{long}\" }} ]"),
+        ];
+        for text in texts {
+            let refusal = refusal(&text);
+            assert!(!refusal.contains(&"w".repeat(65)) && !refusal.contains(&"9".repeat(65)), "{refusal}");
+            assert!(refusal.contains('…'), "{refusal}");
         }
     }
 

@@ -33,13 +33,13 @@ fn check_unique<'l, T: Eq + Hash + Display + 'l>(
 ) {
     let mut holders = HashMap::new();
     for (section, listener) in listeners {
-        let spot = section.own(&[key]).filter(|spot| !section.findings.is_wrong(spot.place));
+        let spot = section.own(&[key]).filter(|spot| !section.findings.is_wrong(spot));
         let (Some(spot), Some(value)) = (spot, picked(listener)) else {
             continue;
         };
         match holders.entry(value) {
             Entry::Vacant(entry) => {
-                entry.insert((listener, spot.place.line));
+                entry.insert((listener, section.findings.line(spot.at)));
             }
             Entry::Occupied(entry) => {
                 let (holder, line) = entry.get();
@@ -94,7 +94,7 @@ fn culprit(listener: &Section<'_>, top: &Section<'_>, findings: &Findings<'_>) -
     let own = || INVOLVED.iter().map(|key| listener.own(key));
     let inherited = || INVOLVED.iter().map(|key| top.own(key));
     let mut effective = own().zip(inherited()).filter_map(|(own, inherited)| own.or(inherited));
-    if effective.any(|spot| findings.is_wrong(spot.place)) {
+    if effective.any(|spot| findings.is_wrong(&spot)) {
         return None;
     }
     own().flatten().next().or_else(|| inherited().flatten().next())

@@ -22,7 +22,7 @@ pub(super) fn parse<'t>(findings: &Findings<'t>) -> Option<Spanned<DeTable<'t>>>
     let sound = errors.iter().all(|error| error.message() == DUPLICATE_KEY);
     errors.sort_by_key(start);
     // What follows on the same line is nearly always the parser finding its way back.
-    errors.dedup_by_key(|error| findings.place(start(error)).line);
+    errors.dedup_by_key(|error| findings.line(start(error)));
     // In a list that is not closed every further line lacks a comma.
     let no_comma = |error: &Error| error.message().starts_with(NO_COMMA);
     errors.dedup_by(|error, earlier| no_comma(error) && no_comma(earlier));
@@ -37,8 +37,7 @@ fn start(error: &Error) -> usize {
 }
 
 fn report(error: &Error, findings: &Findings<'_>) {
-    let place = findings.place(start(error));
-    let line = findings.line(place).trim();
+    let line = findings.line_text(start(error)).trim();
     let key = line.split_once('=').map_or("", |(key, _)| key.trim_end());
     let given = error.span().and_then(|span| findings.text.get(span)).unwrap_or_default();
     let (key, message, hint) = match error.message() {
@@ -53,5 +52,5 @@ fn report(error: &Error, findings: &Findings<'_>) {
         },
         words => (key, format!("not TOML: {words}"), Some(format!("the line: {}", plain(line)))),
     };
-    findings.report(&Spot::new(plain(key), place), message, hint);
+    findings.report(&Spot::new(plain(key), start(error)), message, hint);
 }
