@@ -4,8 +4,9 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use nix::time::ClockId;
 use proptest::prelude::*;
 use pulse_echo::config::{Config, Count, DEFAULT_FILE, Place};
 use pulse_echo::core::{Deadlines, Heartbeat, Protocol};
@@ -166,11 +167,23 @@ fn a_wrong_default_that_nobody_inherits_harms_nobody() {
 }
 
 #[test]
-fn many_listeners_may_share_port_0() {
-    let listener =
-        |name| format!("[[listener]]\nname = \"{name}\"\naddress = \"127.0.0.1:0\"\nprotocol = \"raw\"\n");
-    let config = Config::parse(&(listener("a") + &listener("b")), "FILE").expect("it is right");
-    assert_eq!(config.listeners.len(), 2);
+fn listeners_may_share_port_0_and_a_port_of_other_addresses() {
+    let table = [
+        ["127.0.0.1:0", "127.0.0.1:0"],
+        ["0.0.0.0:0", "127.0.0.1:0"],
+        ["0.0.0.0:7", "[::]:7"],
+        ["0.0.0.0:7", "[::1]:7"],
+        ["127.0.0.1:7", "127.0.0.2:7"],
+        ["0.0.0.0:7", "127.0.0.1:8"],
+        ["[fe80::1%1]:7", "[fe80::1%2]:7"],
+    ];
+    let listener = |name: &str, address: &str| {
+        format!("[[listener]]\nname = \"{name}\"\naddress = \"{address}\"\nprotocol = \"raw\"\n")
+    };
+    for [one, other] in table {
+        let text = listener("a", one) + &listener("b", other);
+        assert!(Config::parse(&text, "FILE").is_ok(), "{}", refusal(&text));
+    }
 }
 
 mod files {
@@ -258,14 +271,15 @@ mod hostile {
         }
     }
 
-    /// How long an answer takes; the best of three, for other work on the machine only adds to it.
+    /// The processor time that an answer takes, which other work on the machine hardly changes.
     fn time_to_answer(text: &str) -> Duration {
+        let processor_time = || Duration::from(ClockId::CLOCK_THREAD_CPUTIME_ID.now().expect("a clock"));
         let once = || {
-            let start = Instant::now();
+            let start = processor_time();
             let _ = Config::parse(text, "FILE").map_err(|problems| problems.to_string());
-            start.elapsed()
+            processor_time() - start
         };
-        (0..3).map(|_| once()).min().expect("three")
+        once().min(once())
     }
 
     /// About `bytes` of one thing over and over, numbered where there is a `#`.
@@ -318,7 +332,7 @@ mod hostile {
             let [half, whole] = [half, whole].map(|bytes| repeated(bytes, before, unit) + close);
             let (short, long) = (time_to_answer(&half), time_to_answer(&whole));
             assert!(
-                long < short * 3 + Duration::from_millis(20),
+                long < short * 3 + Duration::from_millis(5),
                 "{before:?} and many {unit:?}: {short:?}, twice as many: {long:?}"
             );
         }
@@ -340,7 +354,7 @@ mod hostile {
         let texts = [
             format!("{long} = 1"),
             format!("{long} = 1\n{long} = 1"),
-            format!("{long}"),
+            long.clone(),
             format!("server.{long}.{long} = 1"),
             format!("log.level = \"{long}\""),
             format!("log.level = {long}"),
