@@ -223,6 +223,30 @@ mod files {
         assert!(refusal.contains("give the file in it"), "{refusal}");
     }
 
+    /// Fails by the time limit of the run if it waits: nobody ever writes to the pipe.
+    #[test]
+    fn what_is_no_plain_file_is_refused_without_waiting() {
+        let path = std::env::temp_dir().join(format!("pulse-echo-{}-pipe", std::process::id()));
+        let pipe = Scratch(path);
+        nix::unistd::mkfifo(&pipe.0, nix::sys::stat::Mode::S_IRWXU).expect("a named pipe");
+        assert!(pipe.refusal().contains("is no plain file"), "{}", pipe.refusal());
+        let socket = Scratch(std::env::temp_dir().join(format!("pulse-echo-{}-socket", std::process::id())));
+        let _listening = std::os::unix::net::UnixListener::bind(&socket.0).expect("a socket");
+        assert!(socket.refusal().contains("a socket is no plain file"), "{}", socket.refusal());
+        for device in ["/dev/zero", "/dev/null"] {
+            let refusal = Config::load(Path::new(device)).expect_err("a device").to_string();
+            assert!(refusal.contains("is no plain file"), "{refusal}");
+        }
+    }
+
+    #[test]
+    fn what_comes_through_a_pipe_is_read_up_to_the_same_size() {
+        let path = Path::new("/dev/stdin");
+        assert_eq!(Config::read(DEFAULT_FILE.as_bytes(), path), Ok(Config::built_in()));
+        let refusal = Config::read(std::io::repeat(b'#'), path).expect_err("it has no end").to_string();
+        assert!(refusal.contains("allowed: up to 1 MiB"), "{refusal}");
+    }
+
     #[test]
     fn bytes_that_are_no_text_are_told_where_they_are() {
         let file = Scratch::holding("latin1", b"[log]\n# gr\xfcn\n");
