@@ -373,6 +373,14 @@ mod hostile {
     }
 
     #[test]
+    fn more_listeners_than_any_machine_has_are_refused_unread() {
+        assert_eq!(
+            refusal(&format!("listener = [{}]", "{},".repeat(20_001))),
+            "FILE:1:12: listener: given 20001 sections, allowed: up to 20000\n1 problem in FILE"
+        );
+    }
+
+    #[test]
     fn long_words_are_shortened_in_every_message() {
         let long = "w".repeat(100);
         let texts = [

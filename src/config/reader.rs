@@ -17,6 +17,9 @@ use super::schema;
 use super::values::Hint;
 use super::wording::{did_you_mean, given, key_text, one_of};
 
+/// Above what one machine has use for, and few enough to be read while a reload is waited for.
+const MOST_IN_A_LIST: usize = 20_000;
+
 type Given<'d> = Spanned<DeValue<'d>>;
 
 /// A table of the file, or nothing where the file has none.
@@ -66,6 +69,9 @@ impl<'d> Section<'d> {
         let allowed = format!("one or more sections [[{name}]]");
         let value = self.get(name);
         let (message, hint) = match value.map(Spanned::get_ref) {
+            Some(DeValue::Array(list)) if list.len() > MOST_IN_A_LIST => {
+                (format!("given {} sections, allowed: up to {MOST_IN_A_LIST}", list.len()), None)
+            }
             Some(DeValue::Array(list)) if !list.is_empty() => {
                 let inherits = self.table.map_or(Inherits::Nothing, Inherits::SectionsOf);
                 let open = |value| self.open(name, value, &allowed, inherits);
