@@ -373,6 +373,14 @@ mod hostile {
     }
 
     #[test]
+    fn what_is_not_toml_is_counted_too() {
+        let refusal = refusal(&"x\n".repeat(1_500));
+        let lines: Vec<&str> = refusal.lines().collect();
+        assert!(lines[38].starts_with("FILE:20:2: not TOML: key with no value"), "{refusal}");
+        assert_eq!(lines[40..], ["… and 1480 more problems", "1500 problems in FILE"]);
+    }
+
+    #[test]
     fn more_listeners_than_any_machine_has_are_refused_unread() {
         assert_eq!(
             refusal(&format!("listener = [{}]", "{},".repeat(20_001))),

@@ -1,6 +1,6 @@
 //! What is wrong with a configuration file, told so that all of it can be put right in one go.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::error::Error;
 use std::fmt;
@@ -30,7 +30,7 @@ pub struct Problem {
 }
 
 /// More are only counted: nobody reads a thousand, and a log record has room for some.
-const MOST_SHOWN: usize = 20;
+pub(super) const MOST_SHOWN: usize = 20;
 
 /// What is wrong with one file, the first of it in the order of the file; never empty.
 ///
@@ -127,6 +127,7 @@ pub(super) struct Findings<'t> {
     line_starts: Vec<usize>,
     found: RefCell<Vec<Found>>,
     wrong: RefCell<HashSet<usize>>,
+    more: Cell<usize>,
 }
 
 impl<'t> Findings<'t> {
@@ -137,6 +138,7 @@ impl<'t> Findings<'t> {
             line_starts: std::iter::once(0).chain(after_newlines).collect(),
             found: RefCell::default(),
             wrong: RefCell::default(),
+            more: Cell::default(),
         }
     }
 
@@ -168,6 +170,11 @@ impl<'t> Findings<'t> {
         self.found.borrow_mut().push(Found { at, key, message, hint });
     }
 
+    /// Adds `more` problems that are not worth their words: enough come before them.
+    pub fn count(&self, more: usize) {
+        self.more.set(self.more.get() + more);
+    }
+
     /// Whether what `spot` points at was reported: nothing is to be concluded from it.
     pub fn is_wrong(&self, spot: &Spot) -> bool {
         self.wrong.borrow().contains(&spot.at)
@@ -182,7 +189,7 @@ impl<'t> Findings<'t> {
                 found.sort();
                 // One wrong default is found again by every listener that inherits it.
                 found.dedup();
-                let more = found.len().saturating_sub(MOST_SHOWN);
+                let more = self.more.get() + found.len().saturating_sub(MOST_SHOWN);
                 found.truncate(MOST_SHOWN);
                 let list = found.into_iter().map(|found| self.problem(found)).collect();
                 Err(Problems { file: file.to_owned(), list, more })

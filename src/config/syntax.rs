@@ -3,7 +3,7 @@
 use toml::Spanned;
 use toml::de::{DeTable, Error};
 
-use super::problems::{Findings, Spot};
+use super::problems::{Findings, MOST_SHOWN, Spot};
 use super::wording::plain;
 
 /// The parser's words for a key that was set before. It keeps the first value and goes on, so
@@ -27,9 +27,9 @@ pub(super) fn parse<'t>(findings: &Findings<'t>) -> Option<Spanned<DeTable<'t>>>
     // In a list that is not closed every further line lacks a comma.
     let no_comma = |error: &Error| error.message().starts_with(NO_COMMA);
     errors.dedup_by(|error, earlier| no_comma(error) && no_comma(earlier));
-    for error in &errors {
-        report(error, findings);
-    }
+    let (first, more) = errors.split_at(errors.len().min(MOST_SHOWN));
+    first.iter().for_each(|error| report(error, findings));
+    findings.count(more.len());
     sound.then_some(tree)
 }
 
