@@ -1,6 +1,7 @@
 //! What each command does.
 
 use std::io::{self, Write};
+use std::path::Path;
 
 use crate::cli::{Check, Command, Explain, Serve};
 use crate::config::{self, Config};
@@ -28,7 +29,11 @@ fn serve(arguments: &Serve) -> anyhow::Result<()> {
 }
 
 fn check(arguments: &Check) -> anyhow::Result<()> {
-    let config = Config::of(arguments.config.as_deref())?;
+    // Nothing else is waiting: here it may be a pipe.
+    let config = match arguments.config.as_deref() {
+        Some(path) if path == Path::new("/dev/stdin") => Config::read(io::stdin().lock(), path)?,
+        file => Config::of(file)?,
+    };
     if arguments.quiet { Ok(()) } else { print(&config.to_string()) }
 }
 

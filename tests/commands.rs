@@ -2,7 +2,7 @@
 
 mod support;
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
 use std::process::{Output, Stdio};
 
@@ -139,6 +139,18 @@ fn a_reader_that_has_seen_enough_is_no_error() {
         drop(reader);
         let mut process = Process::spawn(pulse_echo([command]).stdout(writer));
         assert_eq!(process.wait_exit().code(), Some(0));
+    }
+}
+
+/// As in `pulse-echo default-config | pulse-echo check --config /dev/stdin`.
+#[test]
+fn check_reads_a_pipe_and_says_what_is_wrong_with_it() {
+    for (text, status) in [(DEFAULT_FILE, 0), ("[server", 78)] {
+        let (reader, mut writer) = std::io::pipe().expect("a pipe");
+        writer.write_all(text.as_bytes()).expect("room for a small file");
+        drop(writer);
+        let mut process = Process::spawn(pulse_echo(["check", "--config", "/dev/stdin"]).stdin(reader));
+        assert_eq!(process.wait_exit().code(), Some(status), "{text}");
     }
 }
 

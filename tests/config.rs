@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use nix::time::ClockId;
 use proptest::prelude::*;
 use pulse_echo::config::{Config, Count, DEFAULT_FILE, Place};
 use pulse_echo::core::{Deadlines, Heartbeat, Protocol};
@@ -166,11 +167,23 @@ fn a_wrong_default_that_nobody_inherits_harms_nobody() {
 }
 
 #[test]
-fn many_listeners_may_share_port_0() {
-    let listener =
-        |name| format!("[[listener]]\nname = \"{name}\"\naddress = \"127.0.0.1:0\"\nprotocol = \"raw\"\n");
-    let config = Config::parse(&(listener("a") + &listener("b")), "FILE").expect("it is right");
-    assert_eq!(config.listeners.len(), 2);
+fn listeners_may_share_port_0_and_a_port_of_other_addresses() {
+    let table = [
+        ["127.0.0.1:0", "127.0.0.1:0"],
+        ["0.0.0.0:0", "127.0.0.1:0"],
+        ["0.0.0.0:7", "[::]:7"],
+        ["0.0.0.0:7", "[::1]:7"],
+        ["127.0.0.1:7", "127.0.0.2:7"],
+        ["0.0.0.0:7", "127.0.0.1:8"],
+        ["[fe80::1%1]:7", "[fe80::1%2]:7"],
+    ];
+    let listener = |name: &str, address: &str| {
+        format!("[[listener]]\nname = \"{name}\"\naddress = \"{address}\"\nprotocol = \"raw\"\n")
+    };
+    for [one, other] in table {
+        let text = listener("a", one) + &listener("b", other);
+        assert!(Config::parse(&text, "FILE").is_ok(), "{}", refusal(&text));
+    }
 }
 
 mod files {
@@ -208,6 +221,30 @@ mod files {
     fn a_directory_is_no_file() {
         let refusal = Config::load(&std::env::temp_dir()).expect_err("a directory").to_string();
         assert!(refusal.contains("give the file in it"), "{refusal}");
+    }
+
+    /// Fails by the time limit of the run if it waits: nobody ever writes to the pipe.
+    #[test]
+    fn what_is_no_plain_file_is_refused_without_waiting() {
+        let path = std::env::temp_dir().join(format!("pulse-echo-{}-pipe", std::process::id()));
+        let pipe = Scratch(path);
+        nix::unistd::mkfifo(&pipe.0, nix::sys::stat::Mode::S_IRWXU).expect("a named pipe");
+        assert!(pipe.refusal().contains("is no plain file"), "{}", pipe.refusal());
+        let socket = Scratch(std::env::temp_dir().join(format!("pulse-echo-{}-socket", std::process::id())));
+        let _listening = std::os::unix::net::UnixListener::bind(&socket.0).expect("a socket");
+        assert!(socket.refusal().contains("a socket is no plain file"), "{}", socket.refusal());
+        for device in ["/dev/zero", "/dev/null"] {
+            let refusal = Config::load(Path::new(device)).expect_err("a device").to_string();
+            assert!(refusal.contains("is no plain file"), "{refusal}");
+        }
+    }
+
+    #[test]
+    fn what_comes_through_a_pipe_is_read_up_to_the_same_size() {
+        let path = Path::new("/dev/stdin");
+        assert_eq!(Config::read(DEFAULT_FILE.as_bytes(), path), Ok(Config::built_in()));
+        let refusal = Config::read(std::io::repeat(b'#'), path).expect_err("it has no end").to_string();
+        assert!(refusal.contains("allowed: up to 1 MiB"), "{refusal}");
     }
 
     #[test]
@@ -255,6 +292,120 @@ mod hostile {
             let refusal = refusal(&text);
             let longest = refusal.lines().map(str::len).max();
             assert!(longest < Some(500), "{longest:?}");
+        }
+    }
+
+    /// The processor time that an answer takes, which other work on the machine hardly changes.
+    fn time_to_answer(text: &str) -> Duration {
+        let processor_time = || Duration::from(ClockId::CLOCK_THREAD_CPUTIME_ID.now().expect("a clock"));
+        let once = || {
+            let start = processor_time();
+            let _ = Config::parse(text, "FILE").map_err(|problems| problems.to_string());
+            processor_time() - start
+        };
+        once().min(once())
+    }
+
+    /// About `bytes` of one thing over and over, numbered where there is a `#`.
+    fn repeated(bytes: usize, before: &str, unit: &str) -> String {
+        let mut text = String::from(before);
+        for number in 0.. {
+            if text.len() >= bytes {
+                break;
+            }
+            text.push_str(&unit.replace('#', &number.to_string()));
+        }
+        text
+    }
+
+    #[test]
+    fn a_text_twice_as_long_takes_about_twice_as_long() {
+        let listener = "{name=\"a#\",address=\"127.0.0.1:0\",protocol=\"raw\"},";
+        let one_address = "{name=\"a\",address=\"127.0.0.1:7\",protocol=\"raw\"},";
+        let table = [
+            ("", "="),
+            ("", "["),
+            ("", "{"),
+            ("", "\""),
+            ("", "a."),
+            ("", "\n"),
+            ("", "\n="),
+            ("", "\n["),
+            ("a = ", "["),
+            ("", "a={"),
+            ("a = [", "\na"),
+            ("", "a = 1\n"),
+            ("", "key_# = 1\n"),
+            ("", "[section_#]\n"),
+            ("", "[[listener]]\n"),
+            ("", "[listener.deadlines]\n[[listener]]\n"),
+            ("server = {", "key_#=1,"),
+            ("deadlines = {", "read=1,"),
+            ("listener = [", "{},"),
+            ("listener = [", "7,"),
+            ("listener = [", listener),
+            ("listener = [", one_address),
+            ("deadlines.read = \"1s\"\nlistener = [", listener),
+            ("\"", "k"),
+            ("deadlines.read = \"", "1s "),
+            ("deadlines.read = ", "9"),
+        ];
+        for (before, unit) in table {
+            let (half, whole) = (25_000, 50_000);
+            let close = if before.starts_with("listener = [") { "]" } else { "}" };
+            let [half, whole] = [half, whole].map(|bytes| repeated(bytes, before, unit) + close);
+            let (short, long) = (time_to_answer(&half), time_to_answer(&whole));
+            assert!(
+                long < short * 3 + Duration::from_millis(5),
+                "{before:?} and many {unit:?}: {short:?}, twice as many: {long:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_thousand_problems_are_counted_and_the_first_are_shown() {
+        let text: String = (0..1_500).map(|number| format!("key_{number} = 1\n")).collect();
+        let refusal = refusal(&(text + GOOD_LISTENER));
+        let lines: Vec<&str> = refusal.lines().collect();
+        assert_eq!(lines.len(), 22, "{refusal}");
+        assert!(lines[19].starts_with("FILE:20:1: key_19: unknown key"), "{refusal}");
+        assert_eq!(lines[20..], ["… and 1480 more problems", "1500 problems in FILE"]);
+    }
+
+    #[test]
+    fn what_is_not_toml_is_counted_too() {
+        let refusal = refusal(&"x\n".repeat(1_500));
+        let lines: Vec<&str> = refusal.lines().collect();
+        assert!(lines[38].starts_with("FILE:20:2: not TOML: key with no value"), "{refusal}");
+        assert_eq!(lines[40..], ["… and 1480 more problems", "1500 problems in FILE"]);
+    }
+
+    #[test]
+    fn more_listeners_than_any_machine_has_are_refused_unread() {
+        assert_eq!(
+            refusal(&format!("listener = [{}]", "{},".repeat(20_001))),
+            "FILE:1:12: listener: given 20001 sections, allowed: up to 20000\n1 problem in FILE"
+        );
+    }
+
+    #[test]
+    fn long_words_are_shortened_in_every_message() {
+        let long = "w".repeat(100);
+        let texts = [
+            format!("{long} = 1"),
+            format!("{long} = 1\n{long} = 1"),
+            long.clone(),
+            format!("server.{long}.{long} = 1"),
+            format!("log.level = \"{long}\""),
+            format!("log.level = {long}"),
+            format!("deadlines.read = \"{long}\""),
+            format!("server.workers = {}", "9".repeat(100)),
+            format!("listener = [ {{ name = \"{long}\", address = \"{long}\" }} ]"),
+        ];
+        for text in texts {
+            let refusal = refusal(&text);
+            assert!(!refusal.contains(&"w".repeat(65)) && !refusal.contains(&"9".repeat(65)), "{refusal}");
+            assert!(refusal.contains('…'), "{refusal}");
         }
     }
 

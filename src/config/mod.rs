@@ -15,6 +15,7 @@ mod syntax;
 mod values;
 mod wording;
 
+use std::io::Read;
 use std::path::Path;
 
 use serde::Deserialize as _;
@@ -42,6 +43,12 @@ impl Config {
     /// Reads the file at `path`, or says all that is wrong with it.
     pub fn load(path: &Path) -> Result<Config, Problems> {
         let text = file::read(path)?;
+        Config::parse(&text, &path.display().to_string())
+    }
+
+    /// Reads `input`, which messages call `path`, to its end; waits where it is a pipe.
+    pub fn read(input: impl Read, path: &Path) -> Result<Config, Problems> {
+        let text = file::read_from(input, path)?;
         Config::parse(&text, &path.display().to_string())
     }
 

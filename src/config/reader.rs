@@ -17,6 +17,9 @@ use super::schema;
 use super::values::Hint;
 use super::wording::{did_you_mean, given, key_text, one_of};
 
+/// Above what one machine has use for, and few enough to be read while a reload is waited for.
+const MOST_IN_A_LIST: usize = 20_000;
+
 type Given<'d> = Spanned<DeValue<'d>>;
 
 /// A table of the file, or nothing where the file has none.
@@ -41,7 +44,7 @@ enum Inherits<'d> {
 impl<'d> Section<'d> {
     /// The top of the file.
     pub fn top(document: &'d Spanned<DeTable<'d>>, findings: &'d Findings<'d>) -> Self {
-        let spot = Spot::new("", findings.place(0));
+        let spot = Spot::new("", 0);
         let table = Some(document.get_ref());
         let top = Section { findings, spot, name: "", table, inherits: Inherits::Nothing };
         top.report_unknown_keys();
@@ -66,6 +69,9 @@ impl<'d> Section<'d> {
         let allowed = format!("one or more sections [[{name}]]");
         let value = self.get(name);
         let (message, hint) = match value.map(Spanned::get_ref) {
+            Some(DeValue::Array(list)) if list.len() > MOST_IN_A_LIST => {
+                (format!("given {} sections, allowed: up to {MOST_IN_A_LIST}", list.len()), None)
+            }
             Some(DeValue::Array(list)) if !list.is_empty() => {
                 let inherits = self.table.map_or(Inherits::Nothing, Inherits::SectionsOf);
                 let open = |value| self.open(name, value, &allowed, inherits);
@@ -124,8 +130,7 @@ impl<'d> Section<'d> {
         }
         let Inherits::KeysOf(table) = self.inherits else { return None };
         let value = table.get(key)?;
-        let place = self.findings.place(value.span().start);
-        Some((value, Spot::new(format!("{}.{key}", self.name), place)))
+        Some((value, Spot::new(format!("{}.{key}", self.name), value.span().start)))
     }
 
     fn has(&self, key: &str) -> bool {
@@ -160,7 +165,7 @@ impl<'d> Section<'d> {
         for (key, value) in self.table.into_iter().flatten() {
             let word: &str = key.get_ref();
             if !known.contains(&word) {
-                let spot = Spot::new(self.key_of(word), self.findings.place(key.span().start));
+                let spot = Spot::new(self.key_of(word), key.span().start);
                 let what = if value.get_ref().is_table() { "section" } else { "key" };
                 let message = format!("unknown {what}, allowed: {}", one_of(known));
                 self.findings.report(&spot, message, schema::meant(self.name, word));
@@ -170,8 +175,8 @@ impl<'d> Section<'d> {
 
     /// Points at `value`, or where there is none at the section that lacks it.
     fn spot_of(&self, key: &str, value: Option<&Given<'_>>) -> Spot {
-        let place = value.map(|value| self.findings.place(value.span().start));
-        Spot::new(self.key_of(key), place.unwrap_or(self.spot.place))
+        let at = value.map_or(self.spot.at, |value| value.span().start);
+        Spot::new(self.key_of(key), at)
     }
 
     /// `key` with the sections that lead to it.

@@ -3,7 +3,10 @@
 use toml::de::DeValue;
 
 /// Longer texts are cut in messages, by characters.
-const LONGEST_EXCERPT: usize = 60;
+const LONGEST_EXCERPT: usize = 64;
+
+/// Longer texts were meant for no key and no word, all of which are shorter.
+const LONGEST_TYPO: usize = 32;
 
 /// Words less alike than this are not suggested; 1 is equal, `worker` and `workers` are 0.97.
 const NEAR: f64 = 0.8;
@@ -33,13 +36,18 @@ fn quoted(text: &str) -> String {
     format!("{:?}", excerpt(text))
 }
 
-/// `text` as it is, but on one line, what cannot be seen written as escapes.
+/// The beginning of `text` as it is, but on one line, what cannot be seen written as escapes.
 pub(super) fn plain(text: &str) -> String {
+    visible(&excerpt(text))
+}
+
+/// `text` as it is, but on one line, what cannot be seen written as escapes.
+pub(super) fn visible(text: &str) -> String {
     let seen = |character: char| match character {
         '"' | '\'' | '\\' => character.to_string(),
         other => other.escape_debug().to_string(),
     };
-    excerpt(text).chars().map(seen).collect()
+    text.chars().map(seen).collect()
 }
 
 /// The beginning of `text`, all of it if it is short.
@@ -63,7 +71,10 @@ pub(super) fn one_of<W: AsRef<str>>(words: &[W]) -> String {
 
 /// The question for the word nearest to `given`, if one is near.
 pub(super) fn did_you_mean(given: &str, words: &[&str]) -> Option<String> {
-    let given = excerpt(given).to_lowercase();
+    if given.len() > LONGEST_TYPO {
+        return None;
+    }
+    let given = given.to_lowercase();
     words
         .iter()
         .map(|word| (strsim::jaro_winkler(&given, word), word))
@@ -103,5 +114,6 @@ mod tests {
         assert_eq!(did_you_mean("loud", &levels), None);
         assert_eq!(did_you_mean("", &levels), None);
         assert_eq!(did_you_mean("x", &[]), None);
+        assert_eq!(did_you_mean(&"info".repeat(9), &levels), None);
     }
 }

@@ -1,9 +1,9 @@
-//! Durations: strings with a unit, in whole milliseconds.
+//! Durations: strings of numbers with units, in whole milliseconds.
+//!
+//! One form, read in one way: what other notations mean is asked, never guessed.
 
 use std::time::Duration;
 
-use jiff::SpanRelativeTo;
-use jiff::fmt::friendly::SpanParser;
 use serde::Serializer;
 
 use super::{Hint, Kind, Scalar};
@@ -13,6 +13,18 @@ const SECOND: u128 = 1000;
 const MINUTE: u128 = 60 * SECOND;
 const HOUR: u128 = 60 * MINUTE;
 const DAY: u128 = 24 * HOUR;
+
+/// The units, largest first, with the other words people have for them.
+const UNITS: [(&str, u128, &[&str]); 5] = [
+    ("d", DAY, &["day", "days"]),
+    ("h", HOUR, &["hr", "hrs", "hour", "hours"]),
+    ("m", MINUTE, &["min", "mins", "minute", "minutes"]),
+    ("s", SECOND, &["sec", "secs", "second", "seconds"]),
+    ("ms", 1, &["msec", "msecs", "millisecond", "milliseconds"]),
+];
+
+/// More digits after the point than any duration of whole milliseconds has.
+const MOST_DECIMALS: usize = 12;
 
 const FORM: &str =
     "a duration is a string of numbers with units, largest first: d, h, m, s, ms, as in \"1m 30s\"";
@@ -50,30 +62,130 @@ impl<const SHORTEST: u64, const LONGEST: u64> Kind for Within<SHORTEST, LONGEST>
 
 /// What `text` means, or why it means nothing.
 fn parse(text: &str) -> Result<Duration, String> {
-    let span = SpanParser::new().parse_span(text).map_err(|_| unreadable(text))?;
-    if span.get_years() != 0 || span.get_months() != 0 {
-        return Err("months and years differ in length: give days".to_owned());
+    match milliseconds(text) {
+        // What is beyond this is beyond every range.
+        Ok(milliseconds) => Ok(Duration::from_millis(milliseconds.try_into().unwrap_or(u64::MAX))),
+        Err(Flaw::Parts) => Err("parts of a millisecond are not counted".to_owned()),
+        Err(Flaw::Form) => Err(unreadable(text)),
     }
-    let duration = span
-        .to_duration(SpanRelativeTo::days_are_24_hours())
-        .and_then(Duration::try_from)
-        .map_err(|_| "a duration is not negative".to_owned())?;
-    if duration.subsec_nanos() % 1_000_000 != 0 {
-        return Err("parts of a millisecond are not counted".to_owned());
-    }
-    Ok(duration)
 }
 
+/// Why a text is no duration.
+enum Flaw {
+    Form,
+    /// Parts of a millisecond
+    Parts,
+}
+
+fn milliseconds(text: &str) -> Result<u128, Flaw> {
+    let mut sum: u128 = 0;
+    let mut units = UNITS.iter();
+    let mut rest = text;
+    loop {
+        let part = Part::first_of(rest).ok_or(Flaw::Form)?;
+        // Units that were passed over cannot follow any more.
+        let (_, unit, _) = units.find(|(name, ..)| *name == part.unit).ok_or(Flaw::Form)?;
+        sum += part.milliseconds(*unit).ok_or(Flaw::Parts)?;
+        rest = part.rest.trim_start_matches(' ');
+        if part.rest.is_empty() {
+            return Ok(sum);
+        }
+    }
+}
+
+/// One number with its unit, and what follows.
+struct Part<'t> {
+    whole: u64,
+    decimals: &'t str,
+    unit: &'t str,
+    rest: &'t str,
+}
+
+impl<'t> Part<'t> {
+    fn first_of(text: &'t str) -> Option<Part<'t>> {
+        let (whole, mut rest) = split_while(text, |byte| byte.is_ascii_digit());
+        let mut decimals = "";
+        if let Some(fraction) = rest.strip_prefix('.') {
+            (decimals, rest) = split_while(fraction, |byte| byte.is_ascii_digit());
+            if decimals.is_empty() {
+                return None;
+            }
+        }
+        let (unit, rest) = split_while(rest.trim_start_matches(' '), |byte| byte.is_ascii_alphabetic());
+        Some(Part { whole: whole.parse().ok()?, decimals, unit, rest })
+    }
+
+    /// In whole milliseconds; `None` if some part of one is left.
+    fn milliseconds(&self, unit: u128) -> Option<u128> {
+        let decimals = self.decimals.trim_end_matches('0');
+        if decimals.len() > MOST_DECIMALS {
+            return None;
+        }
+        let scale = 10_u128.pow(decimals.len() as u32);
+        let fraction = decimals.parse::<u128>().unwrap_or(0) * unit;
+        fraction.is_multiple_of(scale).then(|| u128::from(self.whole) * unit + fraction / scale)
+    }
+}
+
+fn split_while(text: &str, belongs: impl Fn(u8) -> bool) -> (&str, &str) {
+    text.split_at(text.bytes().take_while(|byte| belongs(*byte)).count())
+}
+
+/// What to do about a text that is no duration.
 fn unreadable(text: &str) -> String {
-    match text.parse::<f64>() {
-        Ok(_) => unit_missing(text),
+    // Nothing that long is a slip of the pen.
+    if text.len() > 64 {
+        return FORM.to_owned();
+    }
+    if text.strip_prefix('-').is_some_and(|text| milliseconds(text).is_ok()) {
+        return "a duration is not negative".to_owned();
+    }
+    let words = || text.split(|character: char| !character.is_alphabetic());
+    if words().any(|word| matches!(word, "y" | "year" | "years" | "mo" | "mos" | "month" | "months")) {
+        return "months and years differ in length: give days".to_owned();
+    }
+    if words().any(|word| matches!(word, "us" | "µs" | "ns")) {
+        return "parts of a millisecond are not counted".to_owned();
+    }
+    if text.parse::<f64>().is_ok() {
+        return unit_missing(text);
+    }
+    let meant = rewritten(text);
+    match milliseconds(&meant) {
+        Ok(_) => format!("{FORM}; did you mean {meant:?}?"),
         Err(_) => FORM.to_owned(),
     }
 }
 
+/// `text` in the one form there is, if it is a duration in a form like it.
+fn rewritten(text: &str) -> String {
+    let lower = text.trim().to_lowercase();
+    let mut meant = String::new();
+    for (index, part) in lower.split(',').enumerate() {
+        let thousands = part.len() >= 3 && part.bytes().take_while(u8::is_ascii_digit).count() == 3;
+        match index {
+            0 => {}
+            // `1m, 30s` and `1,000ms`, but `1,5s` has its point wrong.
+            _ if thousands || part.starts_with(' ') => {}
+            _ => meant.push('.'),
+        }
+        meant.push_str(part);
+    }
+    let mut rest = meant.as_str();
+    let mut parts = Vec::new();
+    while let Some(part) = Part::first_of(rest).filter(|part| !part.unit.is_empty()) {
+        let known = UNITS.iter().find(|(name, _, others)| *name == part.unit || others.contains(&part.unit));
+        let point = if part.decimals.is_empty() { "" } else { "." };
+        let unit = known.map_or(part.unit, |(name, ..)| name);
+        parts.push(format!("{}{point}{}{unit}", part.whole, part.decimals));
+        rest = part.rest.trim_start();
+    }
+    if rest.is_empty() { parts.join(" ") } else { String::new() }
+}
+
 fn unit_missing(number: &str) -> String {
     let seconds = format!("{number}s");
-    match parse(&seconds) {
+    match milliseconds(&seconds) {
         Ok(_) => format!("a duration is a string with a unit: did you mean {seconds:?}?"),
         Err(_) => FORM.to_owned(),
     }
@@ -107,9 +219,11 @@ mod tests {
             ("60s", 60_000),
             ("1m 30s", 90_000),
             ("1m30s", 90_000),
-            ("2 hours", 7_200_000),
+            ("2 h", 7_200_000),
             ("7d", 604_800_000),
-            ("1w", 604_800_000),
+            ("1.50s", 1_500),
+            ("0.5h 1.5m", 1_890_000),
+            ("1 m  30 s", 90_000),
             ("1d 2h 3m 4s 5ms", 93_784_005),
         ];
         for (text, milliseconds) in table {
@@ -130,7 +244,21 @@ mod tests {
             ("PT30S", "numbers with units"),
             ("99999999999999999999d", "numbers with units"),
             ("-5s", "not negative"),
-            ("5s ago", "not negative"),
+            ("5s ago", "numbers with units"),
+            ("1,000ms", "did you mean \"1000ms\"?"),
+            ("86,400s", "did you mean \"86400s\"?"),
+            ("1,5s", "did you mean \"1.5s\"?"),
+            ("1m, 30s", "did you mean \"1m 30s\"?"),
+            ("2 hours", "did you mean \"2h\"?"),
+            ("60S", "did you mean \"60s\"?"),
+            (" 60s ", "did you mean \"60s\"?"),
+            ("01:30:00", "numbers with units"),
+            ("+5s", "numbers with units"),
+            ("1s 1s", "numbers with units"),
+            ("1.s", "numbers with units"),
+            (".5s", "numbers with units"),
+            ("1\u{a0}s", "numbers with units"),
+            ("1w", "numbers with units"),
             ("1 month", "give days"),
             ("1y", "give days"),
             ("1.5ms", "parts of a millisecond"),
