@@ -1,0 +1,215 @@
+//! What becomes of the bytes that we give to our own kernel: the peer's TCP acknowledges them, or they are outstanding.
+//!
+//! Sending only notes the time. Whether bytes were acknowledged is asked of the kernel when the clock wants to know.
+
+use std::time::Duration;
+
+use super::evidence::Evidence;
+use super::moment::Moment;
+use super::timing::{Heartbeat, Timing};
+
+/// Outstanding bytes are looked for four times per write deadline: the peer's last acknowledgement is then known to a quarter
+/// of it, and a busy connection asks the kernel no more often.
+const LOOKS_PER_WRITE_DEADLINE: u32 = 4;
+
+/// How soon to look first for the acknowledgement of the last bytes; twice as long each time after that.
+const FIRST_LOOK_AT_LAST_BYTES: Duration = Duration::from_millis(1);
+
+/// And how late at the most.
+const LONGEST_BETWEEN_LAST_LOOKS: Duration = Duration::from_secs(1);
+
+/// Which bytes of ours the peer's TCP has not acknowledged, as far as we know.
+#[derive(Debug, Default)]
+pub struct Delivery {
+    /// Since when the kernel has bytes of which nobody knows whether they were acknowledged.
+    unconfirmed_since: Option<Moment>,
+    /// Not all of them are probes.
+    unconfirmed_echo: bool,
+    /// Boxed: a healthy connection has none, or not for long.
+    outstanding: Option<Box<Outstanding>>,
+}
+
+/// Bytes that were looked for and not acknowledged by then, or that the kernel did not take.
+#[derive(Debug)]
+struct Outstanding {
+    /// Not all of them are probes.
+    echo: bool,
+    /// The kernel takes no more.
+    blocked: bool,
+    /// The peer's TCP acknowledged some of them then, as far as we know, or the first was sent then.
+    progress_at: Moment,
+    /// The peer's TCP was heard then, whatever it said.
+    heard_at: Moment,
+    looked_at: Moment,
+    acknowledged: Option<u64>,
+    /// They are the last: the connection ends with their acknowledgement, which is looked for since then.
+    last_since: Option<Moment>,
+}
+
+/// What of ours is still on its way to the peer, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Left {
+    /// All of it.
+    pub all: u64,
+    /// What is no probe.
+    pub echo: u64,
+}
+
+impl Delivery {
+    /// Bytes were given to the kernel.
+    pub fn sent(&mut self, now: Moment, echo: bool) {
+        self.unconfirmed_since.get_or_insert(now);
+        self.unconfirmed_echo |= echo;
+        // Room for more where there was none: some were sent on.
+        if let Some(outstanding) = self.outstanding.as_deref_mut().filter(|outstanding| outstanding.blocked) {
+            outstanding.progress_at = now;
+        }
+    }
+
+    /// The kernel takes no more.
+    pub fn blocked(&mut self, now: Moment, evidence: &Evidence) {
+        let outstanding = self.outstanding.get_or_insert_with(|| Box::new(Outstanding::new(now, now, evidence)));
+        outstanding.blocked = true;
+        outstanding.echo = true;
+    }
+
+    /// The kernel took all. Returns whether it had not before.
+    pub fn flushed(&mut self) -> bool {
+        self.outstanding.as_deref_mut().is_some_and(|outstanding| std::mem::take(&mut outstanding.blocked))
+    }
+
+    /// The peer has everything: its application answered what was sent last.
+    pub fn confirm(&mut self) {
+        *self = Delivery::default();
+    }
+
+    /// Whether the kernel must be asked before the peer's silence means anything.
+    pub fn is_unconfirmed(&self) -> bool {
+        self.unconfirmed_since.is_some() || self.outstanding.is_some()
+    }
+
+    /// Whether the peer leaves bytes of its echo unacknowledged: then its silence is no idleness.
+    pub fn is_held_up(&self) -> bool {
+        self.outstanding.as_ref().is_some_and(|outstanding| outstanding.echo)
+    }
+
+    /// Takes in what the kernel says: so much is `left`. Where the peer was held up and is not any more, returns since when.
+    ///
+    /// `active`: bytes were received since the last look. More will be sent then, and the next look keeps its place.
+    pub fn look(&mut self, now: Moment, left: Left, evidence: &Evidence, active: bool) -> Option<Moment> {
+        let heard_at = evidence.last_ack.map_or(now, |age| now - age);
+        if left.all == 0 {
+            let was_held_up = self.is_held_up();
+            self.confirm();
+            if active {
+                (self.unconfirmed_since, self.unconfirmed_echo) = (Some(now), true);
+            }
+            return was_held_up.then_some(heard_at);
+        }
+        let since = self.unconfirmed_since.unwrap_or(now);
+        let outstanding = self.outstanding.get_or_insert_with(|| Box::new(Outstanding::new(since, now, evidence)));
+        outstanding.look(now, left, evidence, heard_at);
+        None
+    }
+
+    /// When to look next, if nothing else comes first. `quiet_since`: the peer has been silent since then.
+    pub fn next_look(&self, timing: &Timing, quiet_since: Moment) -> Option<Moment> {
+        match (&self.outstanding, self.unconfirmed_since) {
+            (Some(outstanding), _) => outstanding.next_look(timing, quiet_since),
+            (None, Some(since)) if self.unconfirmed_echo => Some(since + first_look_after(timing)?),
+            (None, Some(since)) => Some(since + timing.deadlines.write?),
+            (None, None) => None,
+        }
+    }
+
+    /// Nothing more will be sent: so much is `left`, and the connection ends once it is acknowledged.
+    pub fn expect_last(&mut self, now: Moment, left: Left, evidence: &Evidence) {
+        self.look(now, left, evidence, false);
+        if let Some(outstanding) = &mut self.outstanding {
+            (outstanding.last_since, outstanding.echo) = (Some(now), true);
+        }
+    }
+
+    /// Whether nothing more will be sent.
+    pub fn is_expecting_last(&self) -> bool {
+        self.outstanding.as_ref().is_some_and(|outstanding| outstanding.last_since.is_some())
+    }
+
+    /// Whether the write deadline is over, as of the last look.
+    pub fn is_overdue(&self, timing: &Timing, now: Moment) -> bool {
+        let due = |outstanding: &Outstanding| Some(outstanding.progress_at + timing.deadlines.write?);
+        self.outstanding.as_deref().and_then(due).is_some_and(|due| due <= now)
+    }
+
+    /// Whether the peer's TCP has been silent for as long as a peer may be, as of the last look.
+    pub fn is_unheard(&self, timing: &Timing, now: Moment) -> bool {
+        let due = |outstanding: &Outstanding| Some(outstanding.heard_at + timing.heartbeat?.detection_time());
+        let outstanding = self.outstanding.as_deref().filter(|outstanding| outstanding.echo);
+        outstanding.and_then(due).is_some_and(|due| due <= now)
+    }
+
+    /// We slept: the peer has all of its time again.
+    pub fn forgive(&mut self, now: Moment) {
+        self.unconfirmed_since = self.unconfirmed_since.map(|_| now);
+        if let Some(outstanding) = &mut self.outstanding {
+            (outstanding.progress_at, outstanding.looked_at) = (now, now);
+        }
+    }
+}
+
+/// A write deadline looks for itself; without one the heartbeat does.
+fn first_look_after(timing: &Timing) -> Option<Duration> {
+    match timing.deadlines.write {
+        Some(write) => Some(write / LOOKS_PER_WRITE_DEADLINE),
+        None => timing.heartbeat.map(|heartbeat| heartbeat.interval),
+    }
+}
+
+impl Outstanding {
+    fn new(since: Moment, now: Moment, evidence: &Evidence) -> Outstanding {
+        let heard_at = evidence.last_ack.map_or(since, |age| now - age);
+        Outstanding {
+            echo: false,
+            blocked: false,
+            // What was acknowledged meanwhile was so by then.
+            progress_at: since.max(heard_at),
+            heard_at,
+            looked_at: now,
+            acknowledged: evidence.acknowledged_bytes,
+            last_since: None,
+        }
+    }
+
+    fn look(&mut self, now: Moment, left: Left, evidence: &Evidence, heard_at: Moment) {
+        if evidence.acknowledged_bytes > self.acknowledged {
+            self.progress_at = self.progress_at.max(heard_at);
+            self.acknowledged = evidence.acknowledged_bytes;
+        }
+        self.echo = left.echo > 0 || self.blocked || self.last_since.is_some();
+        self.heard_at = self.heard_at.max(heard_at);
+        self.looked_at = now;
+    }
+
+    fn next_look(&self, timing: &Timing, quiet_since: Moment) -> Option<Moment> {
+        let write = timing.deadlines.write.map(|write| match self.echo {
+            true => (self.looked_at + write / LOOKS_PER_WRITE_DEADLINE).min(self.progress_at + write),
+            false => self.progress_at + write, // the heartbeat looks meanwhile
+        });
+        let heartbeat = timing.heartbeat.filter(|_| self.echo);
+        let heartbeat = heartbeat.map(|heartbeat| self.next_heartbeat_look(heartbeat, quiet_since));
+        [write, heartbeat, self.next_last_look()].into_iter().flatten().min()
+    }
+
+    fn next_last_look(&self) -> Option<Moment> {
+        let looked_for = self.looked_at - self.last_since?;
+        let pause = looked_for.clamp(FIRST_LOOK_AT_LAST_BYTES, LONGEST_BETWEEN_LAST_LOOKS);
+        Some(self.looked_at + pause)
+    }
+
+    /// While the peer is held up its heartbeat rests; this looks in its place.
+    fn next_heartbeat_look(&self, heartbeat: Heartbeat, quiet_since: Moment) -> Moment {
+        let look = (quiet_since + heartbeat.interval).max(self.looked_at + heartbeat.timeout);
+        let over = self.heard_at + heartbeat.detection_time();
+        if over > self.looked_at { look.min(over) } else { look }
+    }
+}
