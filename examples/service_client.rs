@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use pulse_echo::net::limits::raise_descriptor_limit;
+use pulse_echo::limits::raise_descriptor_limit;
 use socket2::{Domain, Socket, Type};
 
 /// Longer than any restart takes.

@@ -10,12 +10,10 @@ use tokio::sync::{mpsc, oneshot};
 use crate::cli::Serve;
 use crate::config::{self, Config, Count};
 use crate::core::Timing;
-use crate::net::inherited::InheritedSockets;
-use crate::net::limits;
-use crate::net::options::{ListenerOptions, ServerOptions};
-use crate::net::server::{self, Server};
+use crate::limits;
+use crate::net::{self, InheritedSockets, ListenerOptions, Server, ServerOptions};
 use crate::ops::logging::Logging;
-use crate::ops::signals::{Signals, Wish};
+use crate::ops::signals::{self, Signals};
 use crate::ops::{events, systemd};
 
 /// The settings of the file, or the built-in ones, and over them what the command line says.
@@ -62,15 +60,15 @@ fn source(arguments: &Serve) -> &str {
 }
 
 /// Turns signals into commands, for ever.
-async fn obey(mut signals: Signals, mut reloader: Reloader, commands: mpsc::Sender<server::Command>) {
+async fn obey(mut signals: Signals, mut reloader: Reloader, commands: mpsc::Sender<net::Command>) {
     let mut stopping = false;
     loop {
         match signals.next().await {
-            Wish::Stop if commands.send(server::Command::Stop).await.is_err() => return,
-            Wish::Stop => stopping = true,
+            signals::Command::Stop if commands.send(net::Command::Stop).await.is_err() => return,
+            signals::Command::Stop => stopping = true,
             // The service manager has been told of the stop: "ready" would take it back.
-            Wish::Reload if stopping => events::reload_failed(&anyhow!("the server is stopping")),
-            Wish::Reload => reloader.reload(&commands).await,
+            signals::Command::Reload if stopping => events::reload_failed(&anyhow!("the server is stopping")),
+            signals::Command::Reload => reloader.reload(&commands).await,
         }
     }
 }
@@ -83,7 +81,7 @@ struct Reloader {
 }
 
 impl Reloader {
-    async fn reload(&mut self, commands: &mpsc::Sender<server::Command>) {
+    async fn reload(&mut self, commands: &mpsc::Sender<net::Command>) {
         systemd::reloading();
         match self.try_reload(commands).await {
             Ok(changes) => events::reloaded(changes),
@@ -93,14 +91,14 @@ impl Reloader {
     }
 
     /// Applies the file wholly or, on an error, not at all; returns how many settings changed.
-    async fn try_reload(&mut self, commands: &mpsc::Sender<server::Command>) -> anyhow::Result<usize> {
+    async fn try_reload(&mut self, commands: &mpsc::Sender<net::Command>) -> anyhow::Result<usize> {
         let file = self.arguments.config.as_deref();
         let file = file.context("there is no file: the built-in default is served")?;
         // Opening a FIFO would wait for its writer, and everything here with it.
         ensure!(!file.exists() || file.is_file() || file.is_dir(), "{} is not a plain file", file.display());
         let wanted = settings(&self.arguments)?;
         let (answer, done) = oneshot::channel();
-        commands.send(server::Command::Change(server_options(&wanted)?, answer)).await?;
+        commands.send(net::Command::Change(server_options(&wanted)?, answer)).await?;
         done.await.context("the server is stopping")??;
         let changes = config::changes(&self.current, &wanted);
         for change in &changes {

@@ -12,5 +12,6 @@ pub mod core;
 pub mod daemon;
 pub mod exit_status;
 pub mod explain;
+pub mod limits;
 pub mod net;
 pub mod ops;

@@ -1,4 +1,4 @@
-//! Unix signals, as the operator's wishes.
+//! Unix signals, as the operator's commands.
 
 use std::io;
 
@@ -12,9 +12,9 @@ pub struct Signals {
     hangup: Signal,
 }
 
-/// What a signal asks for.
+/// What a signal commands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wish {
+pub enum Command {
     /// SIGTERM, SIGINT.
     Stop,
     /// SIGHUP.
@@ -34,12 +34,12 @@ impl Signals {
         })
     }
 
-    /// The next wish. Signals of one kind that come faster than they are heard count as one.
-    pub async fn next(&mut self) -> Wish {
+    /// The next command. Signals of one kind that come faster than they are heard count as one.
+    pub async fn next(&mut self) -> Command {
         tokio::select! {
-            _ = self.terminate.recv() => Wish::Stop,
-            _ = self.interrupt.recv() => Wish::Stop,
-            _ = self.hangup.recv() => Wish::Reload,
+            _ = self.terminate.recv() => Command::Stop,
+            _ = self.interrupt.recv() => Command::Stop,
+            _ = self.hangup.recv() => Command::Reload,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use pulse_echo::core::CloseReason;
 use pulse_echo::core::Protocol;
-use pulse_echo::net::event_loop::{EventLoop, Phase};
+use pulse_echo::net::{EventLoop, Phase};
 
 use crate::scripted::{DEFAULTS, Link, UNLIMITED};
 
@@ -139,7 +139,7 @@ async fn an_event_loop_is_vacated_when_its_last_connection_has_ended() {
     let first = Link::open(&event_loop, Protocol::Line, UNLIMITED, 0);
     let second = Link::open(&event_loop, Protocol::Raw, UNLIMITED, 0);
     let waiting = Rc::clone(&event_loop);
-    let vacated = tokio::task::spawn_local(async move { waiting.vacated().await });
+    let vacated = tokio::task::spawn_local(async move { waiting.slots.emptied().await });
     first.reach(10).await;
     first.peer.sends_fin();
     first.reach(20).await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use pulse_echo::core::CloseReason;
 use pulse_echo::core::{Deadlines, Protocol, Timing};
-use pulse_echo::net::event_loop::{EventLoop, Phase};
+use pulse_echo::net::{EventLoop, Phase};
 
 use crate::scripted::{DEFAULTS, Link, UNLIMITED};
 

@@ -8,15 +8,15 @@ use std::collections::BTreeSet;
 use tokio::sync::Notify;
 
 use super::clock::{Clock, sleep_until_some};
-use super::event_loop::Seat;
+use super::slots::SlotId;
 use crate::core::Moment;
 
-/// Timers, by the seats of those who are woken.
+/// Timers, by the slots of those who are woken.
 ///
 /// Invariant: what is set lies after `fired_until`. So whoever knows what its timer was set to knows whether it has fired.
 #[derive(Debug)]
 pub struct Timers {
-    set: RefCell<BTreeSet<(Moment, Seat)>>,
+    set: RefCell<BTreeSet<(Moment, SlotId)>>,
     fired_until: Cell<Moment>,
     first_changed: Notify,
 }
@@ -32,18 +32,18 @@ impl Default for Timers {
 }
 
 impl Timers {
-    /// Sets the timer of `seat` to `at`, which must be in the future.
-    pub fn set(&self, seat: Seat, at: Moment) {
+    /// Sets the timer of `slot` to `at`, which must be in the future.
+    pub fn set(&self, slot: SlotId, at: Moment) {
         let mut set = self.set.borrow_mut();
-        set.insert((at, seat));
-        if set.first() == Some(&(at, seat)) {
+        set.insert((at, slot));
+        if set.first() == Some(&(at, slot)) {
             self.first_changed.notify_one();
         }
     }
 
     /// Takes back a timer that was set to `at`, if it has not fired.
-    pub fn unset(&self, seat: Seat, at: Moment) {
-        self.set.borrow_mut().remove(&(at, seat));
+    pub fn unset(&self, slot: SlotId, at: Moment) {
+        self.set.borrow_mut().remove(&(at, slot));
     }
 
     /// Whether timers that were set to `at` have fired.
@@ -57,7 +57,7 @@ impl Timers {
     }
 
     /// Fires the timers, each when it is due, for ever. `wake` must not touch them.
-    pub async fn fire(&self, clock: &Clock, wake: impl Fn(Seat)) {
+    pub async fn fire(&self, clock: &Clock, wake: impl Fn(SlotId)) {
         loop {
             let first = self.set.borrow().first().map(|(at, _)| clock.instant(*at));
             tokio::select! {
@@ -67,12 +67,12 @@ impl Timers {
         }
     }
 
-    fn fire_until(&self, now: Moment, wake: impl Fn(Seat)) {
+    fn fire_until(&self, now: Moment, wake: impl Fn(SlotId)) {
         self.fired_until.set(now);
         let mut set = self.set.borrow_mut();
-        while let Some((_, seat)) = set.first().copied().filter(|(at, _)| *at <= now) {
+        while let Some((_, slot)) = set.first().copied().filter(|(at, _)| *at <= now) {
             set.pop_first();
-            wake(seat);
+            wake(slot);
         }
     }
 }
@@ -88,7 +88,7 @@ mod tests {
     struct Watched {
         timers: Timers,
         clock: Clock,
-        fired: RefCell<Vec<(u64, Seat)>>,
+        fired: RefCell<Vec<(u64, SlotId)>>,
     }
 
     impl Watched {
@@ -98,7 +98,7 @@ mod tests {
             let watched = Rc::new(watched);
             let firing = Rc::clone(&watched);
             tokio::task::spawn_local(async move {
-                let write_down = |seat| firing.fired.borrow_mut().push((firing.second(), seat));
+                let write_down = |slot| firing.fired.borrow_mut().push((firing.second(), slot));
                 firing.timers.fire(&firing.clock, write_down).await;
             });
             watched
@@ -121,8 +121,8 @@ mod tests {
     #[tokio::test(flavor = "local", start_paused = true)]
     async fn each_fires_when_it_is_due_in_whatever_order_they_were_set() {
         let watched = Watched::start();
-        for (seat, second) in [(1, 30), (2, 10), (3, 20), (4, 10)] {
-            watched.timers.set(seat, watched.at(second));
+        for (slot, second) in [(1, 30), (2, 10), (3, 20), (4, 10)] {
+            watched.timers.set(slot, watched.at(second));
             tokio::task::yield_now().await;
         }
         watched.sleep_until(20).await;

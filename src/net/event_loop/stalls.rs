@@ -15,9 +15,9 @@ const TICK: Duration = Duration::from_secs(1);
 /// An episode that does not end is told of this often.
 const LONGEST_UNTOLD: Duration = Duration::from_secs(60);
 
-/// What is known of the current episode.
+/// Tracks the current episode.
 #[derive(Debug, Default)]
-pub struct StallBook(Cell<Option<Episode>>);
+pub struct StallTracker(Cell<Option<Episode>>);
 
 #[derive(Debug, Clone, Copy)]
 struct Episode {
@@ -26,7 +26,20 @@ struct Episode {
     forgiven: u64,
 }
 
-impl StallBook {
+impl StallTracker {
+    /// Watches over the calling event loop, the one numbered `worker`, for ever.
+    pub async fn watch(self: Rc<StallTracker>, worker: usize) {
+        loop {
+            let tick_at = clock::now() + TICK;
+            tokio::time::sleep_until(tick_at.into()).await;
+            let late = clock::now().saturating_duration_since(tick_at);
+            if late > PUNCTUAL {
+                self.note(late, false);
+            }
+            self.tell(worker, late <= PUNCTUAL);
+        }
+    }
+
     /// A timer fired this `late`, and a connection was `forgiven` its silence for it, or none was.
     pub fn note(&self, late: Duration, forgiven: bool) {
         let new = Episode { began_at: clock::now(), longest: late, forgiven: 0 };
@@ -38,30 +51,17 @@ impl StallBook {
         }));
     }
 
+    /// Logs the episode, if there is one to tell of.
+    pub fn tell(&self, worker: usize, over: bool) {
+        if let Some(Episode { longest, forgiven, .. }) = self.take(over) {
+            events::stall(&Stall { worker, longest, forgiven });
+        }
+    }
+
     /// Ends the episode, if there is one that is over or has gone untold for long.
     fn take(&self, punctual: bool) -> Option<Episode> {
         let episode = self.0.get()?;
         let due = clock::now() >= episode.began_at + LONGEST_UNTOLD;
         (punctual || due).then(|| self.0.take()).flatten()
-    }
-}
-
-/// Watches over the calling event loop, the one numbered `worker`, for ever.
-pub async fn watch(worker: usize, stalls: Rc<StallBook>) {
-    loop {
-        let tick_at = clock::now() + TICK;
-        tokio::time::sleep_until(tick_at.into()).await;
-        let late = clock::now().saturating_duration_since(tick_at);
-        if late > PUNCTUAL {
-            stalls.note(late, false);
-        }
-        tell(worker, &stalls, late <= PUNCTUAL);
-    }
-}
-
-/// Logs the episode, if there is one to tell of.
-pub fn tell(worker: usize, stalls: &StallBook, over: bool) {
-    if let Some(Episode { longest, forgiven, .. }) = stalls.take(over) {
-        events::stall(&Stall { worker, longest, forgiven });
     }
 }

@@ -5,7 +5,7 @@ use std::io::{Error, ErrorKind};
 use crate::core::{Close, CloseReason, Failure, Operation};
 
 /// The close that a failed operation amounts to.
-pub fn close(error: &Error, operation: Option<Operation>) -> Close {
+pub fn close_of(error: &Error, operation: Option<Operation>) -> Close {
     let errno = error.raw_os_error();
     let failure = errno.map(|errno| Failure { errno, operation });
     Close { failure, ..reason(error).into() }
@@ -54,7 +54,7 @@ mod tests {
         ];
         for (errno, reason) in table {
             let operation = Some(Operation::Write);
-            let close = close(&Error::from_raw_os_error(errno), operation);
+            let close = close_of(&Error::from_raw_os_error(errno), operation);
             assert_eq!(close.reason, reason, "errno {errno}");
             assert_eq!(close.failure, Some(Failure { errno, operation }));
         }

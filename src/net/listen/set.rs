@@ -7,18 +7,18 @@ use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 use super::acceptor;
+use super::admission::Admission;
 use super::inherited;
-use super::intake::Intake;
-use super::listener::{AcceptingListener, BindError, Listener};
-use super::options::ListenerOptions;
-use super::worker::unless_stuck;
+use super::socket::{AcceptingListener, BindError, Listener};
+use crate::net::options::ListenerOptions;
+use crate::net::worker::unless_stuck;
 use crate::ops::events;
 
 /// The listeners that accept now.
 #[derive(Debug)]
 pub struct Listeners {
     serving: Vec<Serving>,
-    intake: Arc<Intake>,
+    admission: Arc<Admission>,
     /// Of the event loop that accepts.
     runtime: Handle,
 }
@@ -34,8 +34,12 @@ impl Listeners {
     ///
     /// # Errors
     /// The event loop cannot take one.
-    pub fn start(listeners: Vec<Listener>, intake: Arc<Intake>, runtime: Handle) -> io::Result<Listeners> {
-        let mut started = Listeners { serving: Vec::new(), intake, runtime };
+    pub fn start(
+        listeners: Vec<Listener>,
+        admission: Arc<Admission>,
+        runtime: Handle,
+    ) -> io::Result<Listeners> {
+        let mut started = Listeners { serving: Vec::new(), admission, runtime };
         for listener in listeners {
             let serving = started.accept_on(listener)?;
             started.serving.push(serving);
@@ -89,13 +93,13 @@ impl Listeners {
         let (options, address) = (Arc::clone(listener.options()), listener.address()?);
         let listener = Arc::new(listener.into_accepting()?);
         events::listening(&options.name, options.protocol, address);
-        let accepting = acceptor::accept_all(Arc::clone(&listener), Arc::clone(&self.intake));
+        let accepting = acceptor::accept_all(Arc::clone(&listener), Arc::clone(&self.admission));
         Ok(Serving { listener, task: self.runtime.spawn(accepting) })
     }
 }
 
 impl Serving {
-    /// Serves the connections to come otherwise, and says so if that makes it another listener.
+    /// Replaces the options of future connections, and says so if that makes it another listener.
     fn follow(&self, wanted: &ListenerOptions) -> io::Result<()> {
         let own = self.listener.options();
         self.listener.set_options(wanted)?;

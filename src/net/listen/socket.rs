@@ -10,8 +10,8 @@ use socket2::{Domain, SockRef, Socket, Type};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-use super::keepalive;
-use super::options::ListenerOptions;
+use crate::net::connection::tcp;
+use crate::net::options::ListenerOptions;
 
 /// Connections that may wait to be accepted; the kernel lowers it to `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
@@ -180,7 +180,7 @@ impl AcceptingListener {
         SockRef::from(self.socket.get_ref()).set_reuse_port(share)
     }
 
-    /// Serves the connections to come otherwise.
+    /// Replaces the options of future connections.
     ///
     /// # Errors
     /// The socket is gone.
@@ -229,7 +229,7 @@ fn configure(socket: &SockRef<'_>, options: &ListenerOptions) -> io::Result<()> 
     socket.set_tcp_nodelay(true)?;
     // Urgent bytes (telnet sends some) are bytes of the stream like others; else the kernel keeps them from us.
     socket.set_out_of_band_inline(true)?;
-    keepalive::set(socket, options.protocol, options.timing.heartbeat)
+    tcp::set_keepalive(socket, options.protocol, options.timing.heartbeat)
 }
 
 /// What a failed accept(2) means.

@@ -8,7 +8,7 @@ use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use super::{keepalive, tcp_info};
+use super::tcp;
 use crate::core::{Evidence, Heartbeat, Protocol};
 
 /// A stream, and the looks past the runtime's readiness cache that a fair judgement needs.
@@ -63,21 +63,20 @@ impl Transport for TcpStream {
     }
 
     fn acknowledged_bytes(&self) -> Option<u64> {
-        tcp_info::acknowledged_bytes(self)
+        tcp::acknowledged_bytes(self)
     }
 
     fn evidence(&self) -> Evidence {
-        tcp_info::evidence(self)
+        tcp::evidence(self)
     }
 
     fn set_keepalive(&self, protocol: Protocol, heartbeat: Option<Heartbeat>) {
         // It fails only where the connection is over, which the next read tells better.
-        let _ = keepalive::set(&SockRef::from(self), protocol, heartbeat);
+        let _ = tcp::set_keepalive(&SockRef::from(self), protocol, heartbeat);
     }
 
     fn abort_on_close(&self) {
-        // Failing, it closes politely instead: nothing is lost by that but the kernel's memory, for a while.
-        let _ = SockRef::from(self).set_linger(Some(std::time::Duration::ZERO));
+        tcp::abort_on_close(&SockRef::from(self));
     }
 }
 

@@ -1,7 +1,11 @@
-//! One connection's task: the read loop. It owns the socket, its one timer, and its turn of the scratch buffer.
+//! One connection's task: the read loop. It owns the socket, its one timer, and for a run the scratch buffer.
 //!
-//! A turn is one call of `Connection::turn`. It looks at things in a fixed order, which decides when several are
-//! true at one instant: orders to stop, bytes to write, bytes to read, the clock.
+//! A run is one call of `Connection::run`. It looks at things in a fixed order, which decides when several are
+//! true at one instant: commands to stop, bytes to write, bytes to read, the clock.
+
+pub mod tcp;
+mod transport;
+mod unsent;
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,17 +13,16 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
-use super::event_loop::{EventLoop, Phase, READ_BYTES, Seat};
-use super::failure;
+use super::event_loop::{EventLoop, ListenerState, Phase, QueueState, READ_BYTES, SlotId};
 use super::options::ListenerOptions;
-use super::service::Service;
-use super::transport::{Transport, poll_read};
-use super::turns::Pace;
-use super::unsent::Unsent;
 use crate::core::{Close, CloseReason, HEADROOM, Jitter, Moment, Operation, Report, Session, Step};
+use transport::poll_read;
+use unsent::Unsent;
 
-/// Reads a connection may do before others get their turn. Who need not wait for a turn may fill the scratch buffer once.
-const READS_PER_TURN: usize = 4;
+pub use transport::Transport;
+
+/// Reads a connection may do before others run. Who need not queue may fill the scratch buffer once.
+const READS_PER_RUN: usize = 4;
 
 /// How much a stopping connection still takes from its receive queue: what that holds at most
 /// by the kernel's defaults (tcp(7): `tcp_rmem`), so that a peer that never pauses cannot hold up the FIN.
@@ -38,12 +41,12 @@ pub struct Ended {
 #[derive(Debug)]
 pub struct Connection<T> {
     transport: T,
-    service: Rc<Service>,
-    /// Of the service, as far as this connection has followed it.
+    listener: Rc<ListenerState>,
+    /// Of the listener, as far as this connection has followed it.
     revision: u32,
     event_loop: Rc<EventLoop>,
-    seat: Seat,
-    pace: Pace,
+    slot: SlotId,
+    queue_state: QueueState,
     /// What its timer was last set to.
     timer_at: Option<Moment>,
     session: Session,
@@ -59,9 +62,9 @@ enum Stage {
     /// Everything received goes back.
     Echoing,
     /// We are ending it: what had arrived by then still goes back, in so many reads at most.
-    LastWords(u16),
-    /// All is said: our FIN comes next.
-    Farewell,
+    Flushing(u16),
+    /// All that goes back was written: our FIN comes next.
+    SendingFin,
     /// Our FIN is out; the peer may finish. Closing with unread input would reset the connection and
     /// could destroy the last bytes on their way.
     Lingering,
@@ -77,8 +80,8 @@ impl<T: Transport> Future for Connection<T> {
     type Output = Ended;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ended> {
-        let turn = AssertUnwindSafe(|| self.turn(cx));
-        let close = ready!(catch_unwind(turn).unwrap_or(Poll::Ready(CloseReason::InternalError.into())));
+        let run = AssertUnwindSafe(|| self.run(cx));
+        let close = ready!(catch_unwind(run).unwrap_or(Poll::Ready(CloseReason::InternalError.into())));
         Poll::Ready(self.end(close))
     }
 }
@@ -91,18 +94,21 @@ impl<T: Transport> Connection<T> {
         event_loop: Rc<EventLoop>,
         jitter: Jitter,
     ) -> Connection<T> {
-        let service = event_loop.services.serve(listener);
-        let session = Session::new(service.protocol(), event_loop.clock.now(), jitter);
-        let seat = event_loop.take_seat();
-        // Accepted while its options changed, it must still follow them.
-        let behind = listener.timing != service.timing();
+        let accepted_with = listener.timing;
+        let listener = event_loop.listeners.get(listener);
+        if accepted_with != listener.timing() {
+            // Accepted while its options changed: the socket inherited the others.
+            transport.set_keepalive(listener.protocol(), listener.timing().heartbeat);
+        }
+        let session = Session::new(listener.protocol(), event_loop.clock.now(), jitter);
+        let slot = event_loop.slots.take();
         Connection {
             transport,
-            revision: service.revision().wrapping_sub(behind.into()),
-            service,
+            revision: listener.revision(),
+            listener,
             event_loop,
-            seat,
-            pace: Pace::Light,
+            slot,
+            queue_state: QueueState::NotQueued,
             timer_at: None,
             session,
             stage: Stage::New,
@@ -117,7 +123,7 @@ impl<T: Transport> Connection<T> {
 
     /// The name of its listener.
     pub fn listener(&self) -> &str {
-        self.service.name()
+        self.listener.name()
     }
 
     /// Where it is served.
@@ -133,18 +139,18 @@ impl<T: Transport> Connection<T> {
         Ended { close, report: self.session.report(self.now()) }
     }
 
-    fn turn(&mut self, cx: &mut Context<'_>) -> Poll<Close> {
+    fn run(&mut self, cx: &mut Context<'_>) -> Poll<Close> {
         if self.stage == Stage::New {
-            self.event_loop.wake_at_seat(self.seat, cx.waker());
+            self.event_loop.slots.set_waker(self.slot, cx.waker());
             self.stage = Stage::Echoing;
         }
         let event_loop = Rc::clone(&self.event_loop);
         let mut scratch = event_loop.scratch();
-        if let Err(close) = self.take_orders() {
+        if let Err(close) = self.take_commands() {
             return Poll::Ready(close);
         }
         loop {
-            if self.has_turn()
+            if self.may_run()
                 && let Poll::Ready(close) = self.exchange(cx, &mut scratch)
             {
                 return Poll::Ready(close);
@@ -155,11 +161,11 @@ impl<T: Transport> Connection<T> {
         }
     }
 
-    fn take_orders(&mut self) -> Result<(), Close> {
-        if self.revision != self.service.revision() {
-            self.revision = self.service.revision();
-            let timing = self.service.timing();
-            self.transport.set_keepalive(self.service.protocol(), timing.heartbeat);
+    fn take_commands(&mut self) -> Result<(), Close> {
+        if self.revision != self.listener.revision() {
+            self.revision = self.listener.revision();
+            let timing = self.listener.timing();
+            self.transport.set_keepalive(self.listener.protocol(), timing.heartbeat);
             self.session.retime(&timing, self.now());
         }
         match self.event_loop.phase() {
@@ -175,40 +181,40 @@ impl<T: Transport> Connection<T> {
 
     fn begin_to_end(&mut self) {
         if self.stage == Stage::Echoing {
-            self.stage = Stage::LastWords(LAST_READS);
+            self.stage = Stage::Flushing(LAST_READS);
         }
     }
 
-    /// Whether it need not wait in line, or was called. Who had much to do in its last turn joins the line by this.
-    fn has_turn(&mut self) -> bool {
-        if self.pace == Pace::Bulk {
-            self.wait_for_turn();
+    /// Whether it need not queue, or was woken by the run queue. Who had much to do in its last run queues by this.
+    fn may_run(&mut self) -> bool {
+        if self.queue_state == QueueState::MustQueue {
+            self.enqueue();
         }
-        self.pace == Pace::Light || !self.event_loop.turns.is_waiting(self.seat)
+        self.queue_state == QueueState::NotQueued || !self.event_loop.run_queue.has(self.slot)
     }
 
-    fn wait_for_turn(&mut self) {
-        self.event_loop.turns.join(self.seat);
-        self.pace = Pace::Waiting;
+    fn enqueue(&mut self) {
+        self.event_loop.run_queue.push(self.slot);
+        self.queue_state = QueueState::Queued;
     }
 
     /// Writes, then reads, as long as there is something to do, but no longer than is fair.
     fn exchange(&mut self, cx: &mut Context<'_>, scratch: &mut [u8]) -> Poll<Close> {
         let received_before = self.session.received_bytes();
-        for _ in 0..READS_PER_TURN {
+        for _ in 0..READS_PER_RUN {
             let advanced = self.advance(cx, scratch);
             let much = self.session.received_bytes() - received_before >= READ_BYTES as u64;
             match advanced {
                 Poll::Ready(Err(close)) => return Poll::Ready(close),
-                Poll::Ready(Ok(())) if much && self.pace == Pace::Light => break,
+                Poll::Ready(Ok(())) if much && self.queue_state == QueueState::NotQueued => break,
                 Poll::Ready(Ok(())) => {}
                 Poll::Pending => {
-                    self.pace = if much { Pace::Bulk } else { Pace::Light };
+                    self.queue_state = if much { QueueState::MustQueue } else { QueueState::NotQueued };
                     return Poll::Pending;
                 }
             }
         }
-        self.wait_for_turn();
+        self.enqueue();
         Poll::Pending
     }
 
@@ -217,8 +223,8 @@ impl<T: Transport> Connection<T> {
         ready!(self.flush(cx))?;
         match self.stage {
             Stage::New | Stage::Echoing => self.echo(cx, scratch),
-            Stage::LastWords(left) => Poll::Ready(self.echo_last_words(cx, scratch, left)),
-            Stage::Farewell => self.send_fin(cx),
+            Stage::Flushing(left) => Poll::Ready(self.echo_rest(cx, scratch, left)),
+            Stage::SendingFin => self.send_fin(cx),
             Stage::Lingering => self.linger(cx, scratch),
             Stage::PeerFinished => Poll::Ready(Err(CloseReason::PeerClosed.into())),
         }
@@ -229,19 +235,19 @@ impl<T: Transport> Connection<T> {
         Poll::Ready(self.take_input(cx, scratch, read))
     }
 
-    fn echo_last_words(&mut self, cx: &mut Context<'_>, scratch: &mut [u8], left: u16) -> Result<(), Close> {
+    fn echo_rest(&mut self, cx: &mut Context<'_>, scratch: &mut [u8], left: u16) -> Result<(), Close> {
         if left > 0
             && let Poll::Ready(read) = self.transport.read_now(cx, &mut scratch[HEADROOM..])
         {
-            self.stage = Stage::LastWords(left - 1);
+            self.stage = Stage::Flushing(left - 1);
             return self.take_input(cx, scratch, read);
         }
-        self.end_input(cx, scratch, Stage::Farewell)
+        self.end_input(cx, scratch, Stage::SendingFin)
     }
 
     fn send_fin(&mut self, cx: &mut Context<'_>) -> Progress {
         let shutdown = ready!(Pin::new(&mut self.transport).poll_shutdown(cx));
-        shutdown.map_err(|error| failure::close(&error, Some(Operation::Write)))?;
+        shutdown.map_err(|error| tcp::close_of(&error, Some(Operation::Write)))?;
         self.stage = Stage::Lingering;
         Poll::Ready(Ok(()))
     }
@@ -325,7 +331,7 @@ impl<T: Transport> Connection<T> {
             0 => Err(io::ErrorKind::WriteZero.into()),
             _ => Ok(bytes),
         });
-        let written = written.map_err(|error| failure::close(&error, Some(Operation::Write)))?;
+        let written = written.map_err(|error| tcp::close_of(&error, Some(Operation::Write)))?;
         self.session.sent(now, written);
         Ok(written)
     }
@@ -352,7 +358,7 @@ impl<T: Transport> Connection<T> {
 
     fn set_timer(&mut self, at: Moment) {
         self.unset_timer();
-        self.event_loop.timers.set(self.seat, at);
+        self.event_loop.timers.set(self.slot, at);
         self.timer_at = Some(at);
     }
 
@@ -375,7 +381,7 @@ impl<T: Transport> Connection<T> {
 
     fn act_on_time(&mut self, cx: &mut Context<'_>) -> Result<(), Close> {
         if self.stage == Stage::PeerFinished && self.unsent.is_empty() {
-            // The last look found the end: that came before the deadline. Whoever waits in line would not come to say so.
+            // The last look found the end: that came before the deadline. Whoever is queued would not come to say so.
             return Err(CloseReason::PeerClosed.into());
         }
         let now = self.now();
@@ -383,7 +389,7 @@ impl<T: Transport> Connection<T> {
             true => None,
             false => self.transport.acknowledged_bytes(),
         };
-        let timing = self.service.timing();
+        let timing = self.listener.timing();
         match self.session.handle_timeout(&timing, now, acknowledged) {
             None => Ok(()),
             Some(Step::Send(probe)) => {
@@ -398,7 +404,7 @@ impl<T: Transport> Connection<T> {
             }
             Some(Step::Forgive(late)) => {
                 self.event_loop.stalls.note(late, true);
-                // A probe goes out at once: where the machine stays busy, the next turn would come too late again.
+                // A probe goes out at once: where the machine stays busy, the next run would come too late again.
                 self.act_on_time(cx)
             }
             Some(Step::Close(reason)) => {
@@ -409,7 +415,7 @@ impl<T: Transport> Connection<T> {
     }
 
     fn next_timeout(&self) -> Option<Moment> {
-        self.session.next_timeout(&self.service.timing())
+        self.session.next_timeout(&self.listener.timing())
     }
 
     fn now(&self) -> Moment {
@@ -420,7 +426,7 @@ impl<T: Transport> Connection<T> {
 impl<T> Connection<T> {
     fn unset_timer(&mut self) {
         if let Some(at) = self.timer_at.take() {
-            self.event_loop.timers.unset(self.seat, at);
+            self.event_loop.timers.unset(self.slot, at);
         }
     }
 }
@@ -428,10 +434,10 @@ impl<T> Connection<T> {
 impl<T> Drop for Connection<T> {
     fn drop(&mut self) {
         self.unset_timer();
-        self.event_loop.leave_seat(self.seat);
+        self.event_loop.slots.release(self.slot);
     }
 }
 
 fn read_failed(error: io::Error) -> Close {
-    failure::close(&error, Some(Operation::Read))
+    tcp::close_of(&error, Some(Operation::Read))
 }

@@ -1,22 +1,22 @@
-//! What an event loop was given, and what it closed.
+//! What an event loop was given, what it closed, and whether it turns.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::core::CloseReason;
 
-/// The counts of one event loop. Its open connections are the difference, so the sums always agree.
+/// The counters of one event loop. Its open connections are the difference, so the sums always agree.
 #[derive(Debug, Default)]
-pub struct Tally {
+pub struct Counters {
     /// Written by the acceptors alone.
     assigned: AtomicU64,
     /// Written by the event loop alone, after (`Release`) the connection was assigned: whoever sees the close (`Acquire`)
     /// sees that as well, and no difference is ever negative.
     closed: [AtomicU64; CloseReason::ALL.len()],
-    /// How often it showed that it turns.
-    beats: AtomicU64,
+    /// How often it answered the watchdog.
+    answers: AtomicU64,
 }
 
-impl Tally {
+impl Counters {
     /// One more connection is given to it.
     pub fn assign(&self) {
         self.assigned.fetch_add(1, Ordering::Relaxed);
@@ -42,13 +42,13 @@ impl Tally {
         }
     }
 
-    /// It turns.
-    pub fn beat(&self) {
-        self.beats.fetch_add(1, Ordering::Relaxed);
+    /// It turns: it answers the watchdog.
+    pub fn answer(&self) {
+        self.answers.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// How often it showed that it turns.
-    pub fn beats(&self) -> u64 {
-        self.beats.load(Ordering::Relaxed)
+    /// How often it answered the watchdog.
+    pub fn answers(&self) -> u64 {
+        self.answers.load(Ordering::Relaxed)
     }
 }

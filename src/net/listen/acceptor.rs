@@ -5,19 +5,19 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::clock;
-use super::intake::Intake;
-use super::listener::{AcceptFailure, AcceptingListener};
+use super::admission::Admission;
+use super::socket::{AcceptFailure, AcceptingListener};
+use crate::net::event_loop::clock;
 use crate::ops::events;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// Connections that may be accepted before those that are open get their turn.
-const ACCEPTED_PER_TURN: u64 = 16;
+/// Connections that may be accepted before those that are open run.
+const ACCEPTED_PER_YIELD: u64 = 16;
 
 /// Accepts connections and hands them over, for ever.
-pub async fn accept_all(listener: Arc<AcceptingListener>, intake: Arc<Intake>) {
+pub async fn accept_all(listener: Arc<AcceptingListener>, admission: Arc<Admission>) {
     let mut outage: Option<Outage> = None;
     let mut accepts: u64 = 0;
     loop {
@@ -31,9 +31,9 @@ pub async fn accept_all(listener: Arc<AcceptingListener>, intake: Arc<Intake>) {
         match accepted {
             Ok((socket, peer)) => {
                 outage.iter_mut().for_each(Outage::succeed);
-                intake.admit(socket, peer, &listener.options());
+                admission.admit(socket, peer, &listener.options());
                 accepts += 1;
-                if accepts.is_multiple_of(ACCEPTED_PER_TURN) {
+                if accepts.is_multiple_of(ACCEPTED_PER_YIELD) {
                     tokio::task::yield_now().await;
                 }
             }

@@ -1,6 +1,5 @@
-//! The door: who is let in, which event loop serves them, and the totals.
+//! Admission: who is let in, which event loop serves them, and the totals.
 
-use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,18 +7,19 @@ use std::time::{Duration, Instant};
 
 use socket2::SockRef;
 
-use super::clock;
-use super::options::ListenerOptions;
-use super::worker::{Accepted, Worker};
 use crate::core::CloseReason;
+use crate::net::connection::tcp;
+use crate::net::event_loop::clock;
+use crate::net::options::ListenerOptions;
+use crate::net::worker::{Accepted, Worker};
 use crate::ops::events::{self, Refusal, RefuseReason, Totals};
 
 /// At most one record of refusals in this time.
 const REFUSAL_RECORD_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Lets connections in, up to the limit. The acceptors use it, all in one event loop; others look at its figures.
+/// Admits connections, up to the limit. The acceptors use it, all in one event loop; others look at its figures.
 #[derive(Debug)]
-pub struct Intake {
+pub struct Admission {
     workers: Vec<Worker>,
     max_connections: AtomicUsize,
     accepted: AtomicU64,
@@ -36,10 +36,10 @@ struct Refusals {
     told_at: Option<Instant>,
 }
 
-impl Intake {
-    /// A door to these event loops, which lets in `max_connections` at a time.
-    pub fn new(workers: Vec<Worker>, max_connections: usize) -> Intake {
-        Intake {
+impl Admission {
+    /// Admission to these event loops, of `max_connections` at a time.
+    pub fn new(workers: Vec<Worker>, max_connections: usize) -> Admission {
+        Admission {
             workers,
             max_connections: AtomicUsize::new(max_connections),
             accepted: AtomicU64::new(0),
@@ -53,7 +53,7 @@ impl Intake {
         if self.open() >= self.max_connections() as u64 {
             return self.refuse(&socket, peer, listener);
         }
-        let Some(worker) = self.workers.iter().min_by_key(|worker| worker.tally().open()) else {
+        let Some(worker) = self.workers.iter().min_by_key(|worker| worker.counters().open()) else {
             return;
         };
         let conn = self.accepted.fetch_add(1, Ordering::Relaxed) + 1;
@@ -61,7 +61,7 @@ impl Intake {
         worker.serve(Accepted { conn, socket, peer, listener });
     }
 
-    /// Changes how many are let in at a time. Those inside stay.
+    /// Changes how many are admitted at a time. Those inside stay.
     pub fn set_max_connections(&self, max_connections: usize) {
         self.max_connections.store(max_connections, Ordering::Relaxed);
     }
@@ -77,14 +77,14 @@ impl Intake {
 
     /// Connections being served.
     pub fn open(&self) -> u64 {
-        self.workers.iter().map(|worker| worker.tally().open()).sum()
+        self.workers.iter().map(|worker| worker.counters().open()).sum()
     }
 
     /// What happened since the start. They reconcile: accepted = open + closed.
     pub fn totals(&self) -> Totals {
         let mut by_reason = [0; CloseReason::ALL.len()];
         for worker in &self.workers {
-            worker.tally().add_closed(&mut by_reason);
+            worker.counters().add_closed(&mut by_reason);
         }
         // Last: whatever is closed by then was accepted before.
         let accepted = self.accepted.load(Ordering::Relaxed);
@@ -92,7 +92,7 @@ impl Intake {
     }
 
     fn refuse(&self, socket: &TcpStream, peer: SocketAddr, listener: &ListenerOptions) {
-        refuse_by_reset(socket);
+        tcp::abort_on_close(&SockRef::from(socket));
         self.refused.fetch_add(1, Ordering::Relaxed);
         let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = refusals.note(clock::now()) {
@@ -117,10 +117,4 @@ impl Refusals {
         self.told_at = Some(now);
         Some(std::mem::take(&mut self.untold))
     }
-}
-
-/// A refused client gets RST: unlike FIN it cannot be taken for an empty answer, and it leaves no TIME_WAIT here.
-fn refuse_by_reset(socket: &TcpStream) {
-    // Failing, it is closed by FIN: as good for us, only less plain to the client.
-    let _: io::Result<()> = SockRef::from(socket).set_linger(Some(Duration::ZERO));
 }

@@ -1,16 +1,16 @@
-//! How the connections of one listener are served, as one event loop knows it.
+//! The state of a listener, as one event loop and its connections know it.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::options::ListenerOptions;
 use crate::core::{Protocol, Timing};
+use crate::net::options::ListenerOptions;
 
 /// The settings of a listener. They may change while its connections are open; the protocol may not.
 #[derive(Debug)]
-pub struct Service {
+pub struct ListenerState {
     name: Arc<str>,
     protocol: Protocol,
     timing: Cell<Timing>,
@@ -18,7 +18,7 @@ pub struct Service {
     revision: Cell<u32>,
 }
 
-impl Service {
+impl ListenerState {
     /// The name of the listener.
     pub fn name(&self) -> &str {
         &self.name
@@ -50,28 +50,28 @@ impl Service {
 /// The name and the protocol of a listener.
 type Key = (Arc<str>, Protocol);
 
-/// The services of an event loop.
+/// The listeners of an event loop.
 #[derive(Debug, Default)]
-pub struct Services(RefCell<HashMap<Key, Rc<Service>>>);
+pub struct ListenerStates(RefCell<HashMap<Key, Rc<ListenerState>>>);
 
-impl Services {
-    /// The service that these options ask for. One that is known keeps its timing: the options of a connection that was
-    /// accepted while they changed are the old ones, but come after the change.
-    pub fn serve(&self, options: &ListenerOptions) -> Rc<Service> {
+impl ListenerStates {
+    /// The state of the listener with these options. One that is known keeps its timing: the options of a connection that
+    /// was accepted while they changed are the old ones, but come after the change.
+    pub fn get(&self, options: &ListenerOptions) -> Rc<ListenerState> {
         let new = || {
-            Rc::new(Service {
+            Rc::new(ListenerState {
                 name: Arc::clone(&options.name),
                 protocol: options.protocol,
                 timing: Cell::new(options.timing),
                 revision: Cell::new(0),
             })
         };
-        let mut services = self.0.borrow_mut();
-        Rc::clone(services.entry((Arc::clone(&options.name), options.protocol)).or_insert_with(new))
+        let mut states = self.0.borrow_mut();
+        Rc::clone(states.entry((Arc::clone(&options.name), options.protocol)).or_insert_with(new))
     }
 
-    /// Whoever is served by it gets the new timing.
+    /// Its connections get the new timing.
     pub fn change(&self, options: &ListenerOptions) {
-        self.serve(options).set_timing(options.timing);
+        self.get(options).set_timing(options.timing);
     }
 }

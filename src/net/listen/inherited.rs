@@ -7,8 +7,8 @@ use std::os::fd::OwnedFd;
 
 use socket2::{Socket, Type};
 
-use super::listener::Listener;
-use super::options::ListenerOptions;
+use super::socket::Listener;
+use crate::net::options::ListenerOptions;
 
 /// Sockets passed to the process, not all of them taken yet.
 #[derive(Debug, Default)]
