@@ -68,7 +68,8 @@ impl Delivery {
 
     /// The kernel takes no more.
     pub fn blocked(&mut self, now: Moment, evidence: &Evidence) {
-        let outstanding = self.outstanding.get_or_insert_with(|| Box::new(Outstanding::new(now, now, evidence)));
+        let outstanding =
+            self.outstanding.get_or_insert_with(|| Box::new(Outstanding::new(now, now, evidence)));
         outstanding.blocked = true;
         outstanding.echo = true;
     }
@@ -95,21 +96,34 @@ impl Delivery {
 
     /// Takes in what the kernel says: so much is `left`. Where the peer was held up and is not any more, returns since when.
     ///
-    /// `active`: bytes were received since the last look. More will be sent then, and the next look keeps its place.
-    pub fn look(&mut self, now: Moment, left: Left, evidence: &Evidence, active: bool) -> Option<Moment> {
+    /// `received_at`: when the last byte was received. Where that was since the last look more will be sent, and the next look
+    /// keeps its place.
+    pub fn look(
+        &mut self,
+        now: Moment,
+        left: Left,
+        evidence: &Evidence,
+        received_at: Moment,
+    ) -> Option<Moment> {
         let heard_at = evidence.last_ack.map_or(now, |age| now - age);
         if left.all == 0 {
             let was_held_up = self.is_held_up();
+            let is_active = self.looked_at().is_some_and(|looked_at| looked_at < received_at);
             self.confirm();
-            if active {
+            if is_active {
                 (self.unconfirmed_since, self.unconfirmed_echo) = (Some(now), true);
             }
             return was_held_up.then_some(heard_at);
         }
         let since = self.unconfirmed_since.unwrap_or(now);
-        let outstanding = self.outstanding.get_or_insert_with(|| Box::new(Outstanding::new(since, now, evidence)));
+        let outstanding =
+            self.outstanding.get_or_insert_with(|| Box::new(Outstanding::new(since, now, evidence)));
         outstanding.look(now, left, evidence, heard_at);
         None
+    }
+
+    fn looked_at(&self) -> Option<Moment> {
+        self.outstanding.as_ref().map(|outstanding| outstanding.looked_at).or(self.unconfirmed_since)
     }
 
     /// When to look next, if nothing else comes first. `quiet_since`: the peer has been silent since then.
@@ -124,15 +138,15 @@ impl Delivery {
 
     /// Nothing more will be sent: so much is `left`, and the connection ends once it is acknowledged.
     pub fn expect_last(&mut self, now: Moment, left: Left, evidence: &Evidence) {
-        self.look(now, left, evidence, false);
+        self.look(now, left, evidence, Moment::START);
         if let Some(outstanding) = &mut self.outstanding {
             (outstanding.last_since, outstanding.echo) = (Some(now), true);
         }
     }
 
-    /// Whether nothing more will be sent.
-    pub fn is_expecting_last(&self) -> bool {
-        self.outstanding.as_ref().is_some_and(|outstanding| outstanding.last_since.is_some())
+    /// When to look for the acknowledgement of the last bytes, if nothing more will be sent.
+    pub fn next_last_look(&self) -> Option<Moment> {
+        self.outstanding.as_ref()?.next_last_look()
     }
 
     /// Whether the write deadline is over, as of the last look.

@@ -120,6 +120,16 @@ impl Liveness {
         self.delivery.expect_last(now, look.left, look.evidence);
     }
 
+    /// When to look next for the acknowledgement of the last bytes, if it is waited for.
+    pub fn next_last_look(&self) -> Option<Moment> {
+        self.delivery.next_last_look()
+    }
+
+    /// Looks for it.
+    pub fn look_for_last(&mut self, now: Moment, look: Look<'_>) {
+        self.look(now, look);
+    }
+
     fn listen_from(&mut self, since: Moment) {
         self.quiet_since = self.quiet_since.max(since);
         self.awaiting_since = self.awaiting_since.map(|awaiting| awaiting.max(since));
@@ -171,8 +181,7 @@ impl Liveness {
     }
 
     fn look(&mut self, now: Moment, look: Look<'_>) {
-        let active = self.heard_at == self.quiet_since && self.missed == 0 && self.awaiting_since.is_none();
-        if let Some(since) = self.delivery.look(now, look.left, look.evidence, active) {
+        if let Some(since) = self.delivery.look(now, look.left, look.evidence, self.heard_at) {
             self.listen_from(since);
         }
     }

@@ -15,7 +15,7 @@ use std::task::{Context, Poll, ready};
 
 use super::event_loop::{EventLoop, ListenerState, Phase, QueueState, READ_BYTES, SlotId};
 use super::options::ListenerOptions;
-use crate::core::{Close, CloseReason, HEADROOM, Jitter, Moment, Operation, Report, Session, Step};
+use crate::core::{Close, CloseReason, Evidence, HEADROOM, Jitter, Moment, Operation, Report, Session, Step};
 use transport::poll_read;
 use unsent::Unsent;
 
@@ -68,8 +68,10 @@ enum Stage {
     /// Our FIN is out; the peer may finish. Closing with unread input would reset the connection and
     /// could destroy the last bytes on their way.
     Lingering,
-    /// The peer sent FIN: once everything went back it is over.
+    /// The peer sent FIN: once everything went back, and its TCP acknowledged it, it is over.
     PeerFinished,
+    /// So did we, and it has not acknowledged everything yet (RFC 9293: LAST-ACK).
+    LastAck,
 }
 
 /// Done, not yet possible, or (`Err`) the end of the connection.
@@ -136,7 +138,10 @@ impl<T: Transport> Connection<T> {
         if close.reason == CloseReason::WriteTimeout {
             self.transport.abort_on_close();
         }
-        Ended { close, report: self.session.report(self.now()) }
+        // Everything was delivered where the peer closed: that was asked just now.
+        let delivered = close.reason == CloseReason::PeerClosed;
+        let evidence = if delivered { Evidence::default() } else { self.transport.evidence() };
+        Ended { close, report: self.session.report(self.now(), &evidence) }
     }
 
     fn run(&mut self, cx: &mut Context<'_>) -> Poll<Close> {
@@ -226,7 +231,8 @@ impl<T: Transport> Connection<T> {
             Stage::Flushing(left) => Poll::Ready(self.echo_rest(cx, scratch, left)),
             Stage::SendingFin => self.send_fin(cx),
             Stage::Lingering => self.linger(cx, scratch),
-            Stage::PeerFinished => Poll::Ready(Err(CloseReason::PeerClosed.into())),
+            Stage::PeerFinished => self.end_once_delivered(cx),
+            Stage::LastAck => Poll::Pending, // the clock looks for it
         }
     }
 
@@ -255,11 +261,38 @@ impl<T: Transport> Connection<T> {
     fn linger(&mut self, cx: &mut Context<'_>, scratch: &mut [u8]) -> Progress {
         let read = ready!(poll_read(&mut self.transport, cx, scratch));
         match read.map_err(read_failed)? {
-            0 => Poll::Ready(Err(CloseReason::PeerClosed.into())),
+            0 => {
+                self.stage = Stage::PeerFinished;
+                Poll::Ready(Ok(()))
+            }
             received => {
                 self.session.discard(self.now(), received);
                 Poll::Ready(Ok(()))
             }
+        }
+    }
+
+    /// Both sides have said everything. Our FIN makes the peer's TCP acknowledge at once what it may have held back.
+    fn end_once_delivered(&mut self, cx: &mut Context<'_>) -> Progress {
+        if !self.transport.has_unacknowledged() {
+            return Poll::Ready(Err(CloseReason::PeerClosed.into()));
+        }
+        self.look_for_reset()?;
+        let shutdown = ready!(Pin::new(&mut self.transport).poll_shutdown(cx));
+        if let Err(error) = shutdown {
+            self.look_for_reset()?; // it may have come just now, and tells more
+            return Poll::Ready(Err(tcp::close_of(&error, Some(Operation::Write))));
+        }
+        self.stage = Stage::LastAck;
+        self.session.expect_last(self.now(), &self.transport.evidence());
+        Poll::Pending
+    }
+
+    /// Behind the peer's FIN a read finds no error any more.
+    fn look_for_reset(&self) -> Result<(), Close> {
+        match self.transport.take_error() {
+            Some(error) => Err(without_blocked(tcp::close_of(&error, Some(Operation::Write)))),
+            None => Ok(()),
         }
     }
 
@@ -287,10 +320,10 @@ impl<T: Transport> Connection<T> {
 
     /// Write first, queue second: only what the peer does not take is kept.
     fn send(&mut self, cx: &mut Context<'_>, now: Moment, bytes: &[u8]) -> Result<(), Close> {
-        let rest = self.write(cx, now, bytes)?;
+        let rest = self.write(cx, now, bytes).map_err(without_blocked)?;
         if !rest.is_empty() {
             self.unsent = Unsent::from(rest);
-            self.session.blocked(now, self.transport.acknowledged_bytes());
+            self.session.blocked(now, &self.transport.evidence());
         }
         Ok(())
     }
@@ -351,7 +384,9 @@ impl<T: Transport> Connection<T> {
             self.set_timer(wake_at);
             return Poll::Pending;
         }
-        self.look_again(cx, scratch)?;
+        if self.session.is_judging(&self.listener.timing(), self.now()) {
+            self.look_again(cx, scratch)?;
+        }
         self.act_on_time(cx)?;
         Poll::Ready(Ok(()))
     }
@@ -382,22 +417,24 @@ impl<T: Transport> Connection<T> {
     fn act_on_time(&mut self, cx: &mut Context<'_>) -> Result<(), Close> {
         if self.stage == Stage::PeerFinished && self.unsent.is_empty() {
             // The last look found the end: that came before the deadline. Whoever is queued would not come to say so.
-            return Err(CloseReason::PeerClosed.into());
+            return match self.end_once_delivered(cx) {
+                Poll::Ready(ended) => ended,
+                Poll::Pending => Ok(()),
+            };
         }
-        let now = self.now();
-        let acknowledged = match self.unsent.is_empty() {
-            true => None,
-            false => self.transport.acknowledged_bytes(),
-        };
-        let timing = self.listener.timing();
-        match self.session.handle_timeout(&timing, now, acknowledged) {
-            None => Ok(()),
-            Some(Step::Send(probe)) => {
-                if self.session.is_asking_first() {
-                    self.session.note_sent_again(self.transport.evidence().sent_again);
-                }
-                self.send(cx, now, probe.as_bytes())
+        let (now, timing) = (self.now(), self.listener.timing());
+        let evidence = self.session.is_judging(&timing, now).then(|| self.transport.evidence());
+        if self.stage == Stage::LastAck
+            && let Some(evidence) = &evidence
+        {
+            self.look_for_reset()?;
+            if self.session.is_delivered(evidence) {
+                return Err(CloseReason::PeerClosed.into());
             }
+        }
+        match self.session.handle_timeout(&timing, now, evidence.as_ref()) {
+            None => Ok(()),
+            Some(Step::Send(probe)) => self.send(cx, now, probe.as_bytes()),
             Some(Step::Finish) => {
                 self.begin_to_end();
                 Ok(())
@@ -408,10 +445,17 @@ impl<T: Transport> Connection<T> {
                 self.act_on_time(cx)
             }
             Some(Step::Close(reason)) => {
-                let evidence = self.transport.evidence();
-                Err(self.session.close(reason, &timing, evidence))
+                let evidence = self.last_evidence(evidence.unwrap_or_default());
+                Err(self.session.close(reason, &timing, now, evidence))
             }
         }
+    }
+
+    /// The last look at the socket found nothing to read: what the kernel has received all the same stands behind a hole.
+    fn last_evidence(&self, evidence: Evidence) -> Evidence {
+        let found_nothing = self.stage == Stage::Echoing && self.unsent.is_empty();
+        let receive_memory = found_nothing.then(|| self.transport.receive_memory()).flatten();
+        Evidence { receive_memory, ..evidence }
     }
 
     fn next_timeout(&self) -> Option<Moment> {
@@ -435,6 +479,15 @@ impl<T> Drop for Connection<T> {
     fn drop(&mut self) {
         self.unset_timer();
         self.event_loop.slots.release(self.slot);
+    }
+}
+
+/// A pipe is broken where bytes waited for the peer. Where none did, an EPIPE is the reset that came behind its FIN, and how far
+/// we were by then is chance.
+fn without_blocked(close: Close) -> Close {
+    match close.reason {
+        CloseReason::BrokenPipe => Close { reason: CloseReason::PeerReset, ..close },
+        _ => close,
     }
 }
 
