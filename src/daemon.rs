@@ -8,7 +8,7 @@ use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::cli::Serve;
-use crate::config::{self, Config, Count};
+use crate::config::{self, Change, Config, Count};
 use crate::core::Timing;
 use crate::limits;
 use crate::net::{self, InheritedSockets, ListenerOptions, Server, ServerOptions};
@@ -97,21 +97,16 @@ impl Reloader {
         // Opening a FIFO would wait for its writer, and everything here with it.
         ensure!(!file.exists() || file.is_file() || file.is_dir(), "{} is not a plain file", file.display());
         let wanted = settings(&self.arguments)?;
+        let mut next = self.current.clone();
+        let changes = next.adopt(wanted);
         let (answer, done) = oneshot::channel();
-        commands.send(net::Command::Change(server_options(&wanted)?, answer)).await?;
+        commands.send(net::Command::Change(server_options(&next)?, answer)).await?;
         done.await.context("the server is stopping")??;
-        let changes = config::changes(&self.current, &wanted);
-        for change in &changes {
-            let (old, new) = (change.old.as_deref(), change.new.as_deref());
-            events::setting_changed(&change.key, old, new, change.needs_restart());
+        for Change { key, old, new, needs_restart } in &changes {
+            events::setting_changed(key, old.as_deref(), new.as_deref(), *needs_restart);
         }
-        self.logging.set_level(wanted.log.level);
-        // What waits for a restart is told again by the next reload.
-        self.current = Config {
-            server: config::Server { workers: self.current.server.workers, ..wanted.server },
-            log: config::Log { format: self.current.log.format, ..wanted.log },
-            ..wanted
-        };
+        self.logging.set_level(next.log.level);
+        self.current = next;
         Ok(changes.len())
     }
 }

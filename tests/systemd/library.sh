@@ -3,7 +3,7 @@
 # A test is a bash script that sources this file. It gets a stopped service on the default configuration, may do with it
 # what it likes, and ends at the first thing that does not hold. Whatever it installed is removed again.
 #
-# From the environment: PULSE_ECHO_BINARY, SERVICE_CLIENT (examples/service_client) and, for package.sh, PULSE_ECHO_PACKAGE.
+# From the environment: PULSE_ECHO_BINARY, SERVICE_CLIENT (tests/systemd/service_client.rs) and, for package.sh, PULSE_ECHO_PACKAGE.
 
 set -euo pipefail
 shopt -s inherit_errexit

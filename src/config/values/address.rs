@@ -2,21 +2,33 @@
 
 use std::net::{Ipv6Addr, SocketAddr};
 
-use super::values::{Given, Hint, Kind, text};
+use serde::Serializer;
+
+use super::{Hint, Kind, Scalar};
 
 /// An IP address with a port.
-pub(super) struct Address;
+pub(in crate::config) struct Address;
 
 impl Kind for Address {
     type Value = SocketAddr;
 
-    fn allowed(&self) -> String {
+    fn allowed() -> String {
         "an IP address and a port, as in \"127.0.0.1:7007\" or \"[::1]:7007\"".to_owned()
     }
 
-    fn read(&self, given: &Given<'_>) -> Result<SocketAddr, Hint> {
-        let text = text(given)?;
-        text.parse().map_err(|_| mistake(text).map(str::to_owned))
+    fn read(given: Scalar<'_>) -> Result<SocketAddr, Hint> {
+        match given {
+            Scalar::Text(text) => text.parse().map_err(|_| mistake(text).map(str::to_owned)),
+            _ => Err(None),
+        }
+    }
+
+    fn stand_in() -> SocketAddr {
+        SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0))
+    }
+
+    fn serialize<S: Serializer>(value: &SocketAddr, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(value)
     }
 }
 

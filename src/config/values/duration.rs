@@ -1,13 +1,12 @@
 //! Durations: strings with a unit, in whole milliseconds.
 
-use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use jiff::SpanRelativeTo;
 use jiff::fmt::friendly::SpanParser;
-use toml::de::DeValue;
+use serde::Serializer;
 
-use super::values::{Given, Hint, Kind};
+use super::{Hint, Kind, Scalar};
 
 // In milliseconds.
 const SECOND: u128 = 1000;
@@ -18,28 +17,34 @@ const DAY: u128 = 24 * HOUR;
 const FORM: &str =
     "a duration is a string of numbers with units, largest first: d, h, m, s, ms, as in \"1m 30s\"";
 
-/// A duration in a range.
-pub(super) struct Within(pub RangeInclusive<Duration>);
+/// A duration in a range, in milliseconds.
+pub(in crate::config) struct Within<const SHORTEST: u64, const LONGEST: u64>;
 
-impl Kind for Within {
+impl<const SHORTEST: u64, const LONGEST: u64> Kind for Within<SHORTEST, LONGEST> {
     type Value = Duration;
 
-    fn allowed(&self) -> String {
-        let (shortest, longest) = (written(*self.0.start()), written(*self.0.end()));
+    fn allowed() -> String {
+        let [shortest, longest] = [SHORTEST, LONGEST].map(|bound| written(Duration::from_millis(bound)));
         format!("{shortest:?} to {longest:?}")
     }
 
-    fn read(&self, given: &Given<'_>) -> Result<Duration, Hint> {
-        let duration = match given.get_ref() {
-            DeValue::String(text) if text == "off" => {
-                return Err(Some("this cannot be off".to_owned()));
-            }
-            DeValue::String(text) => parse(text).map_err(Some)?,
-            DeValue::Integer(number) => return Err(Some(unit_missing(&number.to_string()))),
-            DeValue::Float(number) => return Err(Some(unit_missing(&number.to_string()))),
-            _ => return Err(None),
+    fn read(given: Scalar<'_>) -> Result<Duration, Hint> {
+        let duration = match given {
+            Scalar::Text("off") => return Err(Some("this cannot be off".to_owned())),
+            Scalar::Text(text) => parse(text).map_err(Some)?,
+            Scalar::Whole(number) => return Err(Some(unit_missing(&number.to_string()))),
+            Scalar::Fraction(number) => return Err(Some(unit_missing(&format!("{number:?}")))),
         };
-        if self.0.contains(&duration) { Ok(duration) } else { Err(None) }
+        let allowed = Duration::from_millis(SHORTEST)..=Duration::from_millis(LONGEST);
+        if allowed.contains(&duration) { Ok(duration) } else { Err(None) }
+    }
+
+    fn stand_in() -> Duration {
+        Duration::ZERO
+    }
+
+    fn serialize<S: Serializer>(value: &Duration, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&written(*value))
     }
 }
 
@@ -75,7 +80,7 @@ fn unit_missing(number: &str) -> String {
 }
 
 /// A duration as a file may have it, in one unit: the largest that leaves no remainder.
-pub(super) fn written(duration: Duration) -> String {
+pub(in crate::config) fn written(duration: Duration) -> String {
     let milliseconds = duration.as_millis();
     match milliseconds {
         0 => "0s".to_owned(),
