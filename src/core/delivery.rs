@@ -23,8 +23,6 @@ const LONGEST_BETWEEN_LAST_LOOKS: Duration = Duration::from_secs(1);
 pub struct Delivery {
     /// Since when the kernel has bytes of which nobody knows whether they were acknowledged.
     unconfirmed_since: Option<Moment>,
-    /// Not all of them are probes.
-    unconfirmed_echo: bool,
     /// Boxed: a healthy connection has none, or not for long.
     outstanding: Option<Box<Outstanding>>,
 }
@@ -57,9 +55,8 @@ pub struct Left {
 
 impl Delivery {
     /// Bytes were given to the kernel.
-    pub fn sent(&mut self, now: Moment, echo: bool) {
+    pub fn sent(&mut self, now: Moment) {
         self.unconfirmed_since.get_or_insert(now);
-        self.unconfirmed_echo |= echo;
         // Room for more where there was none: some were sent on.
         if let Some(outstanding) = self.outstanding.as_deref_mut().filter(|outstanding| outstanding.blocked) {
             outstanding.progress_at = now;
@@ -75,8 +72,12 @@ impl Delivery {
     }
 
     /// The kernel took all. Returns whether it had not before.
-    pub fn flushed(&mut self) -> bool {
-        self.outstanding.as_deref_mut().is_some_and(|outstanding| std::mem::take(&mut outstanding.blocked))
+    pub fn flushed(&mut self, now: Moment) -> bool {
+        let was_blocked = self.outstanding.as_ref().is_some_and(|outstanding| outstanding.blocked);
+        if was_blocked {
+            *self = Delivery { unconfirmed_since: Some(now), outstanding: None };
+        }
+        was_blocked
     }
 
     /// The peer has everything: its application answered what was sent last.
@@ -94,7 +95,8 @@ impl Delivery {
         self.outstanding.as_ref().is_some_and(|outstanding| outstanding.echo)
     }
 
-    /// Takes in what the kernel says: so much is `left`. Where the peer was held up and is not any more, returns since when.
+    /// Takes in what the kernel says: so much is `left`. Where the peer was held up and is not any more, returns when it took the
+    /// last byte.
     ///
     /// `received_at`: when the last byte was received. Where that was since the last look more will be sent, and the next look
     /// keeps its place.
@@ -105,20 +107,18 @@ impl Delivery {
         evidence: &Evidence,
         received_at: Moment,
     ) -> Option<Moment> {
-        let heard_at = evidence.last_ack.map_or(now, |age| now - age);
+        let heard_at = evidence.last_ack.map(|age| now - age);
         if left.all == 0 {
             let was_held_up = self.is_held_up();
             let is_active = self.looked_at().is_some_and(|looked_at| looked_at < received_at);
             self.confirm();
-            if is_active {
-                (self.unconfirmed_since, self.unconfirmed_echo) = (Some(now), true);
-            }
-            return was_held_up.then_some(heard_at);
+            self.unconfirmed_since = is_active.then_some(received_at);
+            return heard_at.filter(|_| was_held_up);
         }
         let since = self.unconfirmed_since.unwrap_or(now);
         let outstanding =
             self.outstanding.get_or_insert_with(|| Box::new(Outstanding::new(since, now, evidence)));
-        outstanding.look(now, left, evidence, heard_at);
+        outstanding.look(now, left, evidence, heard_at.unwrap_or(now));
         None
     }
 
@@ -126,12 +126,21 @@ impl Delivery {
         self.outstanding.as_ref().map(|outstanding| outstanding.looked_at).or(self.unconfirmed_since)
     }
 
-    /// When to look next, if nothing else comes first. `quiet_since`: the peer has been silent since then.
-    pub fn next_look(&self, timing: &Timing, quiet_since: Moment) -> Option<Moment> {
+    /// When to look next, if nothing else comes first. The peer is silent since `quiet_since`, and since `probed_since` a probe
+    /// waits for its answer.
+    pub fn next_look(
+        &self,
+        timing: &Timing,
+        quiet_since: Moment,
+        probed_since: Option<Moment>,
+    ) -> Option<Moment> {
         match (&self.outstanding, self.unconfirmed_since) {
             (Some(outstanding), _) => outstanding.next_look(timing, quiet_since),
-            (None, Some(since)) if self.unconfirmed_echo => Some(since + first_look_after(timing)?),
-            (None, Some(since)) => Some(since + timing.deadlines.write?),
+            // Of what went out in a silence the heartbeat takes care.
+            (None, Some(since)) if probed_since.is_some() && since > quiet_since => {
+                Some(since + timing.deadlines.write?)
+            }
+            (None, Some(since)) => Some(since + first_look_after(timing)?),
             (None, None) => None,
         }
     }
@@ -162,12 +171,12 @@ impl Delivery {
         outstanding.and_then(due).is_some_and(|due| due <= now)
     }
 
-    /// We slept: the peer has all of its time again.
-    pub fn forgive(&mut self, now: Moment) {
-        self.unconfirmed_since = self.unconfirmed_since.map(|_| now);
+    /// We slept: the peer has all of its time again. Returns whether it owes us anything.
+    pub fn forgive(&mut self, now: Moment) -> bool {
         if let Some(outstanding) = &mut self.outstanding {
             (outstanding.progress_at, outstanding.looked_at) = (now, now);
         }
+        self.outstanding.is_some()
     }
 }
 
@@ -209,9 +218,12 @@ impl Outstanding {
             true => (self.looked_at + write / LOOKS_PER_WRITE_DEADLINE).min(self.progress_at + write),
             false => self.progress_at + write, // the heartbeat looks meanwhile
         });
-        let heartbeat = timing.heartbeat.filter(|_| self.echo);
-        let heartbeat = heartbeat.map(|heartbeat| self.next_heartbeat_look(heartbeat, quiet_since));
-        [write, heartbeat, self.next_last_look()].into_iter().flatten().min()
+        let silence = match (timing.heartbeat, timing.deadlines.read) {
+            _ if !self.echo => None,
+            (Some(heartbeat), _) => Some(self.next_heartbeat_look(heartbeat, quiet_since)),
+            (None, read) => read.map(|read| self.looked_at + read),
+        };
+        [write, silence, self.next_last_look()].into_iter().flatten().min()
     }
 
     fn next_last_look(&self) -> Option<Moment> {
@@ -220,7 +232,7 @@ impl Outstanding {
         Some(self.looked_at + pause)
     }
 
-    /// While the peer is held up its heartbeat rests; this looks in its place.
+    /// While the peer is held up its heartbeat and its read deadline rest; this looks in their place.
     fn next_heartbeat_look(&self, heartbeat: Heartbeat, quiet_since: Moment) -> Moment {
         let look = (quiet_since + heartbeat.interval).max(self.looked_at + heartbeat.timeout);
         let over = self.heard_at + heartbeat.detection_time();

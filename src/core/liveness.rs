@@ -92,9 +92,9 @@ impl Liveness {
         self.missed = 0;
     }
 
-    /// Bytes were given to the kernel: some of an `echo`, or of a probe alone.
-    pub fn sent(&mut self, now: Moment, echo: bool) {
-        self.delivery.sent(now, echo);
+    /// Bytes were given to the kernel.
+    pub fn sent(&mut self, now: Moment) {
+        self.delivery.sent(now);
     }
 
     /// The peer's application has seen all that was sent.
@@ -110,7 +110,7 @@ impl Liveness {
 
     /// The kernel has all that was to be sent: if it did not take it before, the peer's silence is counted from now.
     pub fn flushed(&mut self, now: Moment) {
-        if self.delivery.flushed() {
+        if self.delivery.flushed(now) {
             self.listen_from(now);
         }
     }
@@ -140,14 +140,14 @@ impl Liveness {
         self.next_due(timing, may_probe).map(|(at, _)| at)
     }
 
-    /// Whether what is due at `now` may speak against the peer. Then the socket is to be read once more and the kernel to be
+    /// Whether what is due at `now` may end the connection. Then the socket is to be read once more and the kernel to be
     /// asked before [`Liveness::handle_timeout`] is.
     pub fn is_judging(&self, timing: &Timing, may_probe: bool, now: Moment) -> bool {
         match self.next_due(timing, may_probe) {
             Some((at, _)) if at > now => false,
-            None | Some((_, Due::Lifetime)) => false,
+            None => false,
             Some((_, Due::Probe)) => self.delivery.is_unconfirmed(),
-            Some((_, Due::Delivery | Due::Read | Due::Miss)) => true,
+            Some((_, Due::Lifetime | Due::Delivery | Due::Read | Due::Miss)) => true,
         }
     }
 
@@ -167,6 +167,9 @@ impl Liveness {
         }
         look.into_iter().for_each(|look| self.look(now, look));
         if due == Due::Delivery {
+            if late > PUNCTUAL {
+                self.delivery.forgive(now); // it was looked at so late for the first time
+            }
             return self.undelivered(timing, now);
         }
         // The peer may be held up, as has just been seen: then it is no longer due.
@@ -209,7 +212,7 @@ impl Liveness {
                 self.quiet_since = now.min(self.quiet_since + waited);
                 self.awaiting_since = Some(now);
             }
-            Due::Delivery => self.delivery.forgive(now),
+            Due::Delivery => return self.delivery.forgive(now),
         }
         true
     }
@@ -217,7 +220,8 @@ impl Liveness {
     /// The earliest thing due, and of several the first in the order of [`Due`].
     fn next_due(&self, timing: &Timing, may_probe: bool) -> Option<(Moment, Due)> {
         let lifetime = timing.deadlines.lifetime.map(|lifetime| (self.opened_at + lifetime, Due::Lifetime));
-        let delivery = self.delivery.next_look(timing, self.quiet_since).map(|at| (at, Due::Delivery));
+        let delivery = self.delivery.next_look(timing, self.quiet_since, self.awaiting_since);
+        let delivery = delivery.map(|at| (at, Due::Delivery));
         let first = sooner(lifetime, delivery);
         if self.delivery.is_held_up() {
             return first;

@@ -1,5 +1,6 @@
 //! The probes of a connection: how many were sent, which were answered, how long the last answer took.
 
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use super::moment::Moment;
@@ -21,11 +22,12 @@ pub struct ProbeReport {
 #[derive(Debug, Default)]
 pub struct Probes {
     sent: u64,
-    answered: u64,
+    /// As many as a connection lives to see.
+    answered: u32,
     /// Bit `k` is set while probe number `sent - k` waits for its answer. Older probes are forgotten.
-    unanswered: u64,
+    unanswered: u32,
     newest_sent_at: Option<Moment>,
-    round_trip: Option<Duration>,
+    round_trip_ns: Option<NonZeroU64>,
 }
 
 impl Probes {
@@ -43,15 +45,16 @@ impl Probes {
         let names_newest = number == Some(self.sent) && self.sent > 0;
         let number = number.filter(|number| (1..=self.sent).contains(number));
         let age = number.map_or(0, |number| self.sent - number);
-        let bit = u32::try_from(age).ok().and_then(|age| 1u64.checked_shl(age));
+        let bit = u32::try_from(age).ok().and_then(|age| 1u32.checked_shl(age));
         let Some(bit) = bit.filter(|bit| self.unanswered & bit != 0) else {
             return false;
         };
         self.unanswered &= !bit;
-        self.answered += 1;
+        self.answered = self.answered.saturating_add(1);
         if age == 0 {
             let sent_at = self.newest_sent_at;
-            self.round_trip = sent_at.map(|sent_at| now - sent_at);
+            let round_trip = sent_at.map(|sent_at| (now - sent_at).as_nanos().max(1) as u64); // 584 years
+            self.round_trip_ns = round_trip.and_then(NonZeroU64::new);
         }
         names_newest
     }
@@ -62,10 +65,14 @@ impl Probes {
         let unsent = unsent.unwrap_or_default() + u32::from(rest);
         ProbeReport {
             sent: self.sent - self.unsent(unsent, missed),
-            answered: self.answered,
+            answered: self.answered.into(),
             missed,
-            round_trip: self.round_trip,
+            round_trip: self.round_trip(),
         }
+    }
+
+    fn round_trip(&self) -> Option<Duration> {
+        self.round_trip_ns.map(|nanos| Duration::from_nanos(nanos.get()))
     }
 
     /// How many of the newest probes, one after the other, have a part in the last `bytes` of what was sent.
@@ -104,10 +111,10 @@ mod tests {
     fn an_answer_by_number_finds_its_probe() {
         let (mut probes, now) = three_probes();
         probes.answer(Some(2), now);
-        assert_eq!((probes.answered, probes.round_trip), (1, None));
+        assert_eq!((probes.answered, probes.round_trip()), (1, None));
         probes.answer(Some(3), now);
         assert_eq!(probes.answered, 2);
-        assert_eq!(probes.round_trip, Some(Duration::from_secs(1)));
+        assert_eq!(probes.round_trip(), Some(Duration::from_secs(1)));
     }
 
     #[test]
@@ -115,7 +122,7 @@ mod tests {
         for number in [None, Some(0), Some(4), Some(u64::MAX)] {
             let (mut probes, now) = three_probes();
             probes.answer(number, now);
-            assert_eq!(probes.round_trip, Some(Duration::from_secs(1)));
+            assert_eq!(probes.round_trip(), Some(Duration::from_secs(1)));
         }
     }
 
@@ -125,7 +132,7 @@ mod tests {
         probes.answer(Some(3), now);
         probes.answer(Some(3), now + Duration::from_secs(9));
         assert_eq!(probes.answered, 1);
-        assert_eq!(probes.round_trip, Some(Duration::from_secs(1)));
+        assert_eq!(probes.round_trip(), Some(Duration::from_secs(1)));
     }
 
     #[test]

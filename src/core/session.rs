@@ -32,17 +32,11 @@ pub struct Session {
     owed_bytes: u32,
     /// What is left to send of a probe. Then nothing else waits: while anything does, nothing is read or probed.
     probe_bytes: u8,
-    /// The stream that goes to the peer has the probes of the last silence here.
-    probe_run: ProbeRun,
+    /// The stream that goes to the peer has the probes of the last silence here, one after the other: so many bytes.
+    probes_start: u64,
+    probes_length: u16,
     /// There is one once a probe was missed.
     inquiry: Option<Box<Inquiry>>,
-}
-
-/// The probes of one silence, which stand together.
-#[derive(Debug, Clone, Copy, Default)]
-struct ProbeRun {
-    start: u64,
-    length: u32,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -97,7 +91,8 @@ impl Session {
             discarded_bytes: 0,
             owed_bytes: 0,
             probe_bytes: 0,
-            probe_run: ProbeRun::default(),
+            probes_start: 0,
+            probes_length: 0,
             inquiry: None,
         }
     }
@@ -112,7 +107,7 @@ impl Session {
         let mut knows_all = false;
         let echo = self.decoder.decode(buffer, |number| knows_all |= probes.answer(number, now));
         // Who answers a probe by its number has read it, and all before it. With nothing behind it the kernel need not be asked.
-        if knows_all && self.probe_run.end() == self.sent_bytes {
+        if knows_all && self.probes_end() == self.sent_bytes {
             self.liveness.confirmed();
         }
         self.owed_bytes += echo.len() as u32; // at most a scratch buffer
@@ -144,7 +139,7 @@ impl Session {
         self.probe_bytes -= of_probe as u8;
         self.owed_bytes = self.owed_bytes.saturating_sub((bytes - of_probe) as u32);
         self.sent_bytes += bytes as u64;
-        self.liveness.sent(now, bytes > of_probe);
+        self.liveness.sent(now);
         if self.is_flushed() {
             self.liveness.flushed(now);
         }
@@ -167,11 +162,15 @@ impl Session {
         self.left(evidence).all == 0
     }
 
+    fn probes_end(&self) -> u64 {
+        self.probes_start + u64::from(self.probes_length)
+    }
+
     /// What of ours is on its way or waits to be, in bytes.
     fn left(&self, evidence: &Evidence) -> Left {
         let acknowledged = evidence.acknowledged_bytes.unwrap_or(self.sent_bytes).min(self.sent_bytes);
-        let run = self.probe_run;
-        let probes = run.end().min(self.sent_bytes).saturating_sub(run.start.max(acknowledged));
+        let probes =
+            self.probes_end().min(self.sent_bytes).saturating_sub(self.probes_start.max(acknowledged));
         let in_kernel = self.sent_bytes - acknowledged;
         let unsent = u64::from(self.owed_bytes) + u64::from(self.probe_bytes);
         Left { all: in_kernel + unsent, echo: in_kernel.saturating_sub(probes) + u64::from(self.owed_bytes) }
@@ -202,8 +201,8 @@ impl Session {
         }
     }
 
-    /// Whether what is due at `now` may speak against the peer, or end the connection with the last acknowledgement. Then the
-    /// socket is to be read once more, and the kernel to be asked, before [`Session::handle_timeout`] is.
+    /// Whether what is due at `now` may end the connection. Then the socket is to be read once more, and the kernel to be asked,
+    /// before [`Session::handle_timeout`] is.
     pub fn is_judging(&self, timing: &Timing, now: Moment) -> bool {
         match &self.ending {
             Some(_) => self.liveness.next_last_look().is_some_and(|at| at <= now),
@@ -245,16 +244,16 @@ impl Session {
     fn inquire(&mut self, now: Moment, evidence: &Evidence) {
         let Some(probed_at) = self.liveness.awaiting_since() else { return };
         let inquiry = self.inquiry.get_or_insert_with(|| Box::new(Inquiry::begin(probed_at, now, evidence)));
-        inquiry.look(now, self.probe_run.start, evidence);
+        inquiry.look(now, self.probes_start, evidence);
     }
 
     fn probe(&mut self, now: Moment) -> Option<Probe> {
         let probe = self.decoder.probe(self.probes.send(now))?;
         self.probe_bytes = probe.as_bytes().len() as u8; // at most 26
         if self.liveness.missed() == 0 {
-            self.probe_run = ProbeRun { start: self.sent_bytes, length: 0 };
+            (self.probes_start, self.probes_length) = (self.sent_bytes, 0);
         }
-        self.probe_run.length += u32::from(self.probe_bytes);
+        self.probes_length += u16::from(self.probe_bytes); // 127 probes at most
         Some(probe)
     }
 
@@ -299,12 +298,6 @@ impl Session {
             unechoed_bytes: self.discarded_bytes + self.left(evidence).echo + held,
             probes: self.decoder.probes_peer().then(probes),
         }
-    }
-}
-
-impl ProbeRun {
-    fn end(self) -> u64 {
-        self.start + u64::from(self.length)
     }
 }
 

@@ -377,8 +377,8 @@ impl Display for Sentence {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Sentence(reason, ground) = self;
         formatter.write_str(reason.sentence())?;
-        match verdict {
-            Some(verdict) => write!(formatter, "; {}", verdict.sentence()),
+        match ground {
+            Some(ground) => write!(formatter, "; {}", ground.sentence()),
             None => Ok(()),
         }
     }
