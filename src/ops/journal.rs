@@ -53,6 +53,7 @@ impl JournalSink {
         Ok(JournalSink { socket: UnixDatagram::unbound()?, path })
     }
 
+    #[expect(unsafe_code, reason = "no safe crate asks a socket for its unsent bytes")]
     fn has_unread_entries(&self) -> bool {
         let mut bytes: libc::c_int = 0;
         // SAFETY: TIOCOUTQ, which is SIOCOUTQ on a socket, writes one int, and `bytes` is one.

@@ -59,6 +59,10 @@ pub fn watchdog_timeout() -> Option<Duration> {
 ///
 /// # Errors
 /// The variables that speak of them are malformed.
+#[expect(
+    unsafe_code,
+    reason = "the service manager names descriptors by number; from here on they are owned"
+)]
 pub fn inherited_sockets() -> io::Result<Vec<(String, OwnedFd)>> {
     let sockets = sd_notify::listen_fds_with_names()?;
     // SAFETY: sd_listen_fds(3) hands these descriptors over to this process, and nothing else knows of them.

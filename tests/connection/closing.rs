@@ -3,8 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use pulse_echo::core::CloseReason;
-use pulse_echo::core::Protocol;
+use pulse_echo::core::{CloseReason, Protocol};
 use pulse_echo::net::{EventLoop, Phase};
 
 use crate::scripted::{DEFAULTS, Link, UNLIMITED};
@@ -119,7 +118,7 @@ async fn a_stop_comes_before_a_reset_at_the_same_instant() {
 }
 
 #[tokio::test(flavor = "local", start_paused = true)]
-async fn a_stop_reaches_connections_that_have_not_had_their_first_turn() {
+async fn a_stop_reaches_connections_that_have_not_run_yet() {
     let event_loop = EventLoop::start(Arc::default());
     let mut draining = Link::open(&event_loop, Protocol::Line, UNLIMITED, 0);
     event_loop.enter(Phase::Draining);

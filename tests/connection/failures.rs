@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use pulse_echo::core::Protocol;
-use pulse_echo::core::{CloseReason, Failure, Operation};
+use pulse_echo::core::{CloseReason, Failure, Operation, Protocol};
 use pulse_echo::net::{EventLoop, Phase};
 
 use crate::scripted::{DEFAULTS, Link};

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use pulse_echo::core::CloseReason;
-use pulse_echo::core::{Deadlines, Heartbeat, Protocol, Timing};
+use pulse_echo::core::{CloseReason, Deadlines, Heartbeat, Protocol, Timing};
 use pulse_echo::net::EventLoop;
 
 use crate::scripted::{DEFAULTS, Link, UNLIMITED};

@@ -5,8 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use pulse_echo::core::CloseReason;
-use pulse_echo::core::Protocol;
+use pulse_echo::core::{CloseReason, Protocol};
 use pulse_echo::net::{EventLoop, Transport};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
 use tokio::task::JoinHandle;

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use pulse_echo::core::CloseReason;
-use pulse_echo::core::{Deadlines, Heartbeat, Protocol, Timing};
+use pulse_echo::core::{CloseReason, Deadlines, Heartbeat, Protocol, Timing};
 use pulse_echo::net::StallTracker;
 
 use crate::scripted::{DEFAULTS, Link, UNLIMITED};

@@ -189,6 +189,7 @@ pub fn open_descriptors(pid: u32) -> usize {
 }
 
 /// Changes how many descriptors a running process may open.
+#[expect(unsafe_code, reason = "nix changes the limits of the calling process only")]
 pub fn set_descriptor_limit(pid: u32, descriptors: usize) {
     let pid = libc::pid_t::try_from(pid).expect("a process id");
     let mut limits = libc::rlimit { rlim_cur: 0, rlim_max: 0 };

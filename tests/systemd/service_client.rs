@@ -134,6 +134,7 @@ fn connect_from(local: SocketAddr, address: SocketAddr) -> io::Result<TcpStream>
 }
 
 /// Stops one thread of a process, as a tracer may, and leaves the others alone.
+#[expect(unsafe_code, reason = "nix does this only with its feature ptrace, for which one test is no reason")]
 fn freeze(process: &str, thread: &str) -> Outcome {
     let thread = thread_named(process, thread)?;
     for request in [libc::PTRACE_SEIZE, libc::PTRACE_INTERRUPT] {
@@ -152,6 +153,10 @@ fn freeze(process: &str, thread: &str) -> Outcome {
 }
 
 /// A thread that was killed is gone for its process only once its tracer has been told.
+#[expect(
+    unsafe_code,
+    reason = "nix does this only with its feature process, for which one test is no reason"
+)]
 fn has_ended(thread: libc::pid_t) -> bool {
     let mut status = 0;
     // SAFETY: `status` is ours, and outlives the call.

@@ -105,6 +105,10 @@ impl Listener {
     ///
     /// # Errors
     /// The event loop cannot take it.
+    #[expect(
+        unsafe_code,
+        reason = "whoever registers with AsyncFd answers for the descriptor's staying open"
+    )]
     pub fn into_accepting(self) -> io::Result<AcceptingListener> {
         // SAFETY: a TcpListener owns its one open descriptor until it is dropped.
         let socket = unsafe { AsyncFd::register_with_interest(self.socket, Interest::READABLE) }?;

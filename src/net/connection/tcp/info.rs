@@ -83,6 +83,7 @@ struct Answer {
     length: usize,
 }
 
+#[expect(unsafe_code, reason = "no safe crate reads the whole of TCP_INFO")]
 fn query(socket: &impl AsFd) -> Option<Answer> {
     let descriptor = socket.as_fd().as_raw_fd();
     let mut length = size_of::<tcp_info>() as socklen_t;

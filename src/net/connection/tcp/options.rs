@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
 
-use crate::core::Protocol;
-use crate::core::{Heartbeat, whole_seconds};
+use crate::core::{Heartbeat, Protocol, whole_seconds};
 
 /// `MAX_TCP_KEEPCNT` of the kernel's include/net/tcp.h.
 const MOST_RETRIES: u32 = 127;
