@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::evidence::Evidence;
 use super::moment::Moment;
-use super::timing::{Heartbeat, Timing};
+use super::timing::{Deadlines, Heartbeat, Timing};
 
 /// Outstanding bytes are looked for four times per write deadline: the peer's last acknowledgement is then known to a quarter
 /// of it, and a busy connection asks the kernel no more often.
@@ -34,6 +34,8 @@ struct Outstanding {
     echo: bool,
     /// The kernel takes no more.
     blocked: bool,
+    /// The peer's window is closed to them.
+    unwanted: bool,
     /// The peer's TCP acknowledged some of them then, as far as we know, or the first was sent then.
     progress_at: Moment,
     /// The peer's TCP was heard then, whatever it said.
@@ -90,9 +92,11 @@ impl Delivery {
         self.unconfirmed_since.is_some() || self.outstanding.is_some()
     }
 
-    /// Whether the peer leaves bytes of its echo unacknowledged: then its silence is no idleness.
+    /// Whether the peer does not take its echo: then its silence is no idleness.
     pub fn is_held_up(&self) -> bool {
-        self.outstanding.as_ref().is_some_and(|outstanding| outstanding.echo)
+        let held_up =
+            |outstanding: &Outstanding| outstanding.echo && (outstanding.blocked || outstanding.unwanted);
+        self.outstanding.as_deref().is_some_and(held_up)
     }
 
     /// Takes in what the kernel says: so much is `left`. Where the peer was held up and is not any more, returns when it took the
@@ -164,8 +168,11 @@ impl Delivery {
         self.outstanding.as_deref().and_then(due).is_some_and(|due| due <= now)
     }
 
-    /// Whether the peer's TCP has been silent for as long as a peer may be, as of the last look.
+    /// Without a write deadline: whether the peer's TCP has been silent for as long as a peer may be, as of the last look.
     pub fn is_unheard(&self, timing: &Timing, now: Moment) -> bool {
+        if timing.deadlines.write.is_some() {
+            return false;
+        }
         let due = |outstanding: &Outstanding| Some(outstanding.heard_at + timing.heartbeat?.detection_time());
         let outstanding = self.outstanding.as_deref().filter(|outstanding| outstanding.echo);
         outstanding.and_then(due).is_some_and(|due| due <= now)
@@ -194,6 +201,7 @@ impl Outstanding {
         Outstanding {
             echo: false,
             blocked: false,
+            unwanted: false,
             // What was acknowledged meanwhile was so by then.
             progress_at: since.max(heard_at),
             heard_at,
@@ -209,6 +217,7 @@ impl Outstanding {
             self.acknowledged = evidence.acknowledged_bytes;
         }
         self.echo = left.echo > 0 || self.blocked || self.last_since.is_some();
+        self.unwanted = evidence.window_is_closed() == Some(true);
         self.heard_at = self.heard_at.max(heard_at);
         self.looked_at = now;
     }
@@ -218,10 +227,10 @@ impl Outstanding {
             true => (self.looked_at + write / LOOKS_PER_WRITE_DEADLINE).min(self.progress_at + write),
             false => self.progress_at + write, // the heartbeat looks meanwhile
         });
-        let silence = match (timing.heartbeat, timing.deadlines.read) {
+        let silence = match timing.deadlines {
+            Deadlines { write: Some(_), .. } => None,
             _ if !self.echo => None,
-            (Some(heartbeat), _) => Some(self.next_heartbeat_look(heartbeat, quiet_since)),
-            (None, read) => read.map(|read| self.looked_at + read),
+            Deadlines { read, .. } => self.next_look_at_silence(timing.heartbeat, read, quiet_since),
         };
         [write, silence, self.next_last_look()].into_iter().flatten().min()
     }
@@ -232,10 +241,19 @@ impl Outstanding {
         Some(self.looked_at + pause)
     }
 
-    /// While the peer is held up its heartbeat and its read deadline rest; this looks in their place.
-    fn next_heartbeat_look(&self, heartbeat: Heartbeat, quiet_since: Moment) -> Moment {
+    /// Without a write deadline, the heartbeat and the read deadline ask in its place whether the peer's TCP still answers, and
+    /// whether it has taken its echo: while it does not, they rest.
+    fn next_look_at_silence(
+        &self,
+        heartbeat: Option<Heartbeat>,
+        read: Option<Duration>,
+        quiet_since: Moment,
+    ) -> Option<Moment> {
+        let Some(heartbeat) = heartbeat else {
+            return Some(self.looked_at + read?);
+        };
         let look = (quiet_since + heartbeat.interval).max(self.looked_at + heartbeat.timeout);
         let over = self.heard_at + heartbeat.detection_time();
-        if over > self.looked_at { look.min(over) } else { look }
+        Some(if over > self.looked_at { look.min(over) } else { look })
     }
 }

@@ -89,6 +89,16 @@ impl Evidence {
         ]
     }
 
+    /// Whether the peer does not want the next segment. Closed is also a window that is smaller: the kernel waits for it to open
+    /// further.
+    pub fn window_is_closed(&self) -> Option<bool> {
+        let next = match self.unacked? {
+            0 => self.unsent_bytes?.min(self.segment?).max(1),
+            _ => 1,
+        };
+        Some(self.send_window? < next)
+    }
+
     /// Whether nothing of ours is on its way, or waits to be; `None` if unknown.
     pub fn all_acknowledged(&self) -> Option<bool> {
         Some(self.unacked? == 0 && self.unsent_bytes? == 0)

@@ -42,21 +42,11 @@ const RETRANSMITTED_IN_VAIN: u32 = 3;
 
 /// Says what a verdict on a silence stands on.
 pub fn judge(evidence: &Evidence, questions: Questions) -> Ground {
-    let ground = match window_is_closed(evidence) {
+    let ground = match evidence.window_is_closed() {
         Some(true) => behind_closed_window(evidence, questions),
         _ => behind_open_window(evidence, questions),
     };
     ground.unwrap_or(Ground::TooLittle)
-}
-
-/// Closed is also a window that is smaller than the next segment: the kernel waits for it to open further.
-fn window_is_closed(evidence: &Evidence) -> Option<bool> {
-    let window = evidence.send_window?;
-    let next = match evidence.unacked? {
-        0 => evidence.unsent_bytes?.min(evidence.segment?).max(1),
-        _ => 1,
-    };
-    Some(window < next)
 }
 
 /// With its window closed, the peer's host is asked again and again by window probes.

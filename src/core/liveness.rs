@@ -55,8 +55,8 @@ pub struct Liveness {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Due {
     Lifetime,
-    Delivery,
     Read,
+    Delivery,
     Probe,
     Miss,
 }
@@ -222,11 +222,11 @@ impl Liveness {
         let lifetime = timing.deadlines.lifetime.map(|lifetime| (self.opened_at + lifetime, Due::Lifetime));
         let delivery = self.delivery.next_look(timing, self.quiet_since, self.awaiting_since);
         let delivery = delivery.map(|at| (at, Due::Delivery));
-        let first = sooner(lifetime, delivery);
-        if self.delivery.is_held_up() {
-            return first;
-        }
-        sooner(first, sooner(self.read_due(timing), self.heartbeat_due(timing, may_probe)))
+        let others = match self.delivery.is_held_up() {
+            true => [None, None],
+            false => [self.read_due(timing), self.heartbeat_due(timing, may_probe)],
+        };
+        [lifetime, delivery].into_iter().chain(others).flatten().min()
     }
 
     fn read_due(&self, timing: &Timing) -> Option<(Moment, Due)> {
@@ -291,15 +291,6 @@ impl Liveness {
     /// Probes in a row without a sign of life.
     pub fn missed(&self) -> u32 {
         self.missed
-    }
-}
-
-/// The first of equals.
-fn sooner(first: Option<(Moment, Due)>, second: Option<(Moment, Due)>) -> Option<(Moment, Due)> {
-    match (first, second) {
-        (Some(first), Some(second)) if second.0 < first.0 => Some(second),
-        (None, second) => second,
-        (first, _) => first,
     }
 }
 

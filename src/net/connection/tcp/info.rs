@@ -38,6 +38,7 @@ pub fn evidence(socket: &impl AsFd) -> Evidence {
 }
 
 /// Whether the peer's TCP has not acknowledged everything: `SIOCOUTQ`, see tcp(7), costs less than `TCP_INFO`.
+#[expect(unsafe_code, reason = "no safe crate asks SIOCOUTQ of a socket")]
 pub fn has_unacknowledged(socket: &impl AsFd) -> bool {
     let mut bytes: libc::c_int = 0;
     // SAFETY: TIOCOUTQ, which is SIOCOUTQ on a socket, writes one int, and `bytes` is one.
@@ -46,6 +47,7 @@ pub fn has_unacknowledged(socket: &impl AsFd) -> bool {
 }
 
 /// What received bytes take up: word 0 of `SO_MEMINFO` (`SK_MEMINFO_RMEM_ALLOC` of the kernel's include/uapi/linux/sock_diag.h).
+#[expect(unsafe_code, reason = "no safe crate reads SO_MEMINFO")]
 pub fn receive_memory(socket: &impl AsFd) -> Option<u32> {
     let mut words = [0u32; 9];
     let mut length = size_of_val(&words) as socklen_t;
