@@ -3,31 +3,15 @@
 mod support;
 
 use std::io::{BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 
 use nix::sys::signal::Signal;
-use support::PATIENCE;
 use support::daemon::Daemon;
-use support::process::{BINARY, Process};
+use support::process::Process;
 use support::record::number;
-
-/// Builds an example beside the binary under test. `cargo test` has done so already, `cargo test --test` has not.
-#[track_caller]
-fn build(name: &str) -> PathBuf {
-    let folder = Path::new(BINARY).parent().expect("the folder of the profile");
-    let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["build", "--quiet", "--locked", "--example", name]);
-    cargo.arg("--target-dir").arg(folder.parent().expect("the folder of all profiles"));
-    if folder.ends_with("release") {
-        cargo.arg("--release");
-    }
-    cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
-    assert!(cargo.status().expect("cargo runs").success(), "{cargo:?}");
-    folder.join("examples").join(name)
-}
+use support::{PATIENCE, example};
 
 /// An example as it runs, and what it prints.
 struct Example {
@@ -38,7 +22,7 @@ struct Example {
 impl Example {
     #[track_caller]
     fn start(name: &str, argument: &str) -> Example {
-        let program = build(name);
+        let program = example::build(name);
         let mut process = Process::spawn(Command::new(program).arg(argument).stdout(Stdio::piped()));
         let output = BufReader::new(process.stdout.take().expect("it is piped"));
         let (sender, lines) = mpsc::channel();

@@ -5,6 +5,9 @@
 #
 # From the environment: PULSE_ECHO_BINARY, SERVICE_CLIENT (tests/systemd/service_client.rs) and, for package.sh, PULSE_ECHO_PACKAGE.
 
+# The tests use what is set here.
+# shellcheck shell=bash disable=SC2034
+
 set -euo pipefail
 shopt -s inherit_errexit
 
@@ -66,7 +69,7 @@ milliseconds() { echo $(($(date +%s%N) / 1000000)); }
 property() { systemctl show --property="$1" --value "${2:-pulse-echo.service}"; }
 property_is() { equal "$(property "$1" "${3:-pulse-echo.service}")" "$2"; }
 main_process() { property MainPID; }
-is_active() { systemctl --quiet is-active "${1:-pulse-echo.service}"; }
+is_active() { systemctl --quiet is-active pulse-echo.service; }
 
 # drop_in UNIT: overrides settings of a unit, as `systemctl edit` does; the text comes on standard input.
 drop_in() {
