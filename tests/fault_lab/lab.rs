@@ -27,7 +27,10 @@ impl Namespace {
         in_thread(|| {
             unshare(CloneFlags::CLONE_NEWNET).map_err(|error| format!("no network namespace: {error}"))?;
             run("ip", &["link", "set", "lo", "up"])?;
-            run("nft", &["add table ip lab; add chain ip lab input { type filter hook input priority 0; }"])?;
+            run("nft", &["add table ip lab"])?;
+            for hook in ["input", "output"] {
+                run("nft", &[&format!("add chain ip lab {hook} {{ type filter hook {hook} priority 0; }}")])?;
+            }
             File::open("/proc/thread-self/ns/net").map(Namespace).map_err(|error| error.to_string())
         })
     }
@@ -256,6 +259,12 @@ impl Host<'_> {
     #[track_caller]
     pub fn server_link_down(&self) {
         self.lab.server.ip(&format!("link set cable{} down", self.number));
+    }
+
+    /// From now on what the daemon's host sends to this one does not even leave it.
+    #[track_caller]
+    pub fn server_sends_nothing(&self) {
+        self.lab.server.nft(&format!("add rule ip lab output ip daddr {} drop", self.address()));
     }
 
     /// Gives the daemon's host a route to this one that leads nowhere; kinds as in ip-route(8).

@@ -22,7 +22,7 @@ use nix::sys::eventfd::EventFd;
 
 use crate::lab::{Lab, Namespace, Way};
 use crate::packet::Packet;
-use crate::support::client::Client;
+use crate::support::client::{Client, SMALL_BUFFER};
 use crate::support::network::run;
 use crate::support::{now, skip};
 
@@ -189,11 +189,12 @@ impl<'l> Wire<'l> {
 
     #[track_caller]
     pub fn connect_with_small_buffer(&self, listener: &str) -> Client {
-        self.new_client(listener, Some(crate::support::client::SMALL_BUFFER))
+        self.new_client(listener, Some(SMALL_BUFFER))
     }
 
+    /// A client of its own address, with a receive buffer of this size or the kernel's own.
     #[track_caller]
-    fn new_client(&self, listener: &str, receive_buffer: Option<usize>) -> Client {
+    pub fn new_client(&self, listener: &str, receive_buffer: Option<usize>) -> Client {
         let number = self.count.fetch_add(1, Ordering::Relaxed) + 1;
         let [high, low] = number.to_be_bytes();
         let address = Ipv4Addr::new(10, 77, 128 + high, low);
