@@ -12,7 +12,7 @@ use crate::wire::{Wire, lab_with_wire};
 
 /// Nothing comes before the write deadline.
 const WRITE: &str = "
-    deadlines = { read = '30s', write = '4s' }
+    deadlines = { read = '30s', write = '5s' }
     heartbeat = { interval = '8s', timeout = '4s', max_missed = 3 }";
 
 /// Its host has acknowledged two questions that its application left unanswered. That the third is on its way does not
@@ -57,7 +57,7 @@ fn the_last_window_probe_is_lost() {
 }
 
 fn not_reading() -> Expected {
-    deadline("write_timeout", "peer_not_reading", Duration::from_secs(4))
+    deadline("write_timeout", "peer_not_reading", Duration::from_secs(5))
 }
 
 /// A client that does not read the little it gets. It is asked for its window after 0.2, 0.6, 1.4 and 3 seconds, each

@@ -106,7 +106,8 @@ fn check_bytes(record: &Record, reason: &str, protocol: &str) {
     let [received, sent, unechoed] =
         ["rx_bytes", "tx_bytes", "unechoed_bytes"].map(|field| number(record, field));
     if protocol == "raw" {
-        assert_eq!(received, sent + unechoed, "nothing is added, nothing swallowed: {record}");
+        // What our kernel took may still be unacknowledged, so some bytes are in both.
+        assert!(sent <= received && received <= sent + unechoed, "added or swallowed: {record}");
     }
     if reason == "peer_closed" {
         assert_eq!(unechoed, 0, "everything received was echoed: {record}");
