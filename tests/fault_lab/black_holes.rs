@@ -20,14 +20,14 @@ static UPLOAD: [u8; 30_000] = [b'x'; 30_000];
 #[test]
 fn full_segments_to_the_peer_vanish() {
     let settings = "
-        deadlines = { read = '30s', write = '3s' }
+        deadlines = { read = '30s', write = '5s' }
         heartbeat = { interval = '8s', timeout = '4s', max_missed = 3 }";
     lab_with_wire(settings, |lab, wire| {
         at_once(&PROTOCOLS, |protocol| {
             let mut client = wire.connect(protocol);
             wire.change(&client, Way::ToClient, |faults| faults.longest = Some(LONGEST));
             client.send(UPLOAD);
-            let expected = deadline("write_timeout", "path_lost", Duration::from_secs(3));
+            let expected = deadline("write_timeout", "path_lost", Duration::from_secs(5));
             lab.expect("full segments to the peer vanish", client.address, expected);
         });
     });

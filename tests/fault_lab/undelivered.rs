@@ -15,11 +15,11 @@ const DETECTION: Duration = Duration::from_secs(3);
 
 #[test]
 fn it_is_given_up_by_the_write_deadline() {
-    let settings = format!("deadlines = {{ read = 'off', write = '2s' }}\n{HEARTBEAT}");
+    let settings = format!("deadlines = {{ read = 'off', write = '4s' }}\n{HEARTBEAT}");
     lab_with_wire(&settings, |lab, wire| {
         at_once(&PROTOCOLS, |protocol| {
             let client = lose_path_under_echo(lab, wire, protocol);
-            let expected = deadline("write_timeout", "path_lost", Duration::from_secs(2));
+            let expected = deadline("write_timeout", "path_lost", Duration::from_secs(4));
             lab.expect("path lost under an echo", client.address, expected);
         });
     });

@@ -69,7 +69,7 @@ struct Lane {
 }
 
 impl Lane {
-    /// The same client has the same luck in every run.
+    /// With luck of its own, and the same in every run.
     fn new(client: Ipv4Addr, side: Side) -> Lane {
         let seed = u64::from(u32::from(client)) << 1 | side as u64;
         Lane {
