@@ -13,8 +13,8 @@ use crate::wire::lab_with_wire;
 /// Probes and acknowledgements are shorter, full segments are longer.
 const LONGEST: usize = 600;
 
-/// Its last segment is not a full one.
-static UPLOAD: [u8; 30_000] = [b'x'; 30_000];
+/// Some segments, all of them longer than what passes, and fewer than TCP sends before the first acknowledgement.
+const UPLOAD: [u8; 4000] = [b'x'; 4000];
 
 /// The kernel took the whole echo at once, so nothing waits here.
 #[test]
@@ -41,6 +41,7 @@ fn full_segments_from_the_peer_vanish() {
             let mut client = wire.connect(protocol);
             wire.change(&client, Way::ToServer, |faults| faults.longest = Some(LONGEST));
             client.send(UPLOAD);
+            client.send("and a little more");
             let client = ClientProcess::answering(client);
             let expected = match *protocol {
                 "line" => heartbeat_timeout("path_lost"),
