@@ -106,11 +106,8 @@ fn check_bytes(record: &Record, reason: &str, protocol: &str) {
     let [received, sent, unechoed] =
         ["rx_bytes", "tx_bytes", "unechoed_bytes"].map(|field| number(record, field));
     if protocol == "raw" {
-        // What our kernel took and the peer's TCP did not acknowledge is both sent and unechoed.
-        assert!(
-            sent <= received && received <= sent + unechoed,
-            "nothing added, nothing swallowed: {record}"
-        );
+        // What our kernel took may still be unacknowledged, so some bytes are in both.
+        assert!(sent <= received && received <= sent + unechoed, "added or swallowed: {record}");
     }
     if reason == "peer_closed" {
         assert_eq!(unechoed, 0, "everything received was echoed: {record}");
