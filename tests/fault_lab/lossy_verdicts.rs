@@ -59,11 +59,11 @@ fn at_five_percent_hung_peers_are_named_and_at_twenty_percent_no_healthy_one_is_
             (0..WAVES).for_each(|_| hung.add_all(lab, &connect(wire, CALM.name, PEERS, 0.05)));
             dawdle(LONG_ENOUGH.saturating_sub(began.elapsed()));
         });
+        assert_eq!(accusations(lab, &addresses), Vec::<Record>::new(), "healthy peers were accused");
         eprintln!("hung peers at 5 %: {hung}");
         assert_eq!(hung.total(), PEERS * WAVES);
         assert!(hung.percent("unknown") <= 3.0, "{hung}");
         assert!(hung.percent("path_lost") <= 1.0, "{hung}");
-        assert_eq!(accusations(lab, &addresses), Vec::<Record>::new(), "healthy peers were accused");
     });
 }
 
