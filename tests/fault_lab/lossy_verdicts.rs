@@ -11,7 +11,7 @@ use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
 use nix::sys::eventfd::EventFd;
 
-use pulse_echo::net::limits::raise_descriptor_limit;
+use pulse_echo::limits::raise_descriptor_limit;
 
 use crate::lab::{Lab, Way};
 use crate::support::client::Client;

@@ -243,6 +243,7 @@ fn address(client: &Client) -> Ipv4Addr {
 }
 
 /// A new device in this thread's namespace, whose packets are read from and written to the file.
+#[expect(unsafe_code, reason = "no safe crate of the tests opens a TUN device")]
 fn open_tun() -> Result<File, String> {
     const TUNSETIFF: libc::Ioctl = 0x4004_54CA;
     let mut options = OpenOptions::new();
