@@ -97,7 +97,8 @@ fn behind_open_window(evidence: &Evidence, questions: Questions) -> Option<Groun
 
 fn after_a_probe(evidence: &Evidence, questions: Questions, findings: Findings) -> Option<Ground> {
     let Some(asked) = findings.asked else {
-        let sent_again = evidence.unacked? > 0 && findings.retransmits? > 0;
+        // What does not leave this host counts as a timeout only.
+        let sent_again = evidence.unacked? > 0 && findings.retransmits?.max(evidence.retransmits?) > 0;
         let lost = sent_again || evidence.kernel_probes? >= questions.max_missed;
         return lost.then_some(Ground::Unacknowledged);
     };

@@ -21,6 +21,8 @@ pub enum Action {
     Finish(CloseReason),
     /// End the connection now.
     Close(CloseReason),
+    /// The peer's TCP was silent for so long that it is given up, unless it only does not read.
+    GiveUpUnlessHeard,
     /// We slept: so much later than it was due is this asked. The peer was given its time again.
     Forgive(Duration),
 }
@@ -263,14 +265,10 @@ impl Liveness {
     }
 
     fn undelivered(&self, timing: &Timing, now: Moment) -> Option<Action> {
-        let reason = if self.delivery.is_overdue(timing, now) {
-            CloseReason::WriteTimeout
-        } else if self.delivery.is_unheard(timing, now) {
-            CloseReason::HeartbeatTimeout
-        } else {
-            return None;
-        };
-        Some(Action::Close(reason))
+        if self.delivery.is_overdue(timing, now) {
+            return Some(Action::Close(CloseReason::WriteTimeout));
+        }
+        self.delivery.is_unheard(timing, now).then_some(Action::GiveUpUnlessHeard)
     }
 
     /// When the connection was opened.

@@ -13,7 +13,7 @@ use super::moment::Moment;
 use super::probes::{ProbeReport, Probes};
 use super::protocol::{Decoder, HEADROOM, Probe, Protocol};
 use super::timing::{Timing, whole_seconds};
-use super::verdict::Silence;
+use super::verdict::{Silence, Verdict};
 
 /// The state of one connection.
 #[derive(Debug)]
@@ -232,6 +232,11 @@ impl Session {
         match due? {
             Action::Probe => self.probe(now).map(Step::Send),
             Action::Close(reason) => Some(Step::Close(reason)),
+            Action::GiveUpUnlessHeard => {
+                let ground = evidence.map(|evidence| judge(evidence, self.questions(timing, now, evidence)));
+                let lost = ground.is_some_and(|ground| ground.verdict() == Verdict::PathLost);
+                lost.then_some(Step::Close(CloseReason::HeartbeatTimeout))
+            }
             Action::Forgive(late) => Some(Step::Forgive(late)),
             Action::Finish(reason) => {
                 self.finish(reason, Some(now + LIFETIME_GRACE));
@@ -262,20 +267,23 @@ impl Session {
         if !reason.is_silence() {
             return reason.into();
         }
+        let questions = self.questions(timing, now, &evidence);
+        let ground = judge(&evidence, questions);
+        let asked = questions.application.and_then(|findings| findings.asked);
+        Close { silence: Some(Box::new(Silence { ground, evidence, asked })), ..reason.into() }
+    }
+
+    fn questions(&self, timing: &Timing, now: Moment, evidence: &Evidence) -> Questions {
         let heartbeat = timing.heartbeat;
         let awaiting = self.liveness.awaiting_since().and(self.inquiry.as_ref());
-        let findings = awaiting.map(|inquiry| inquiry.findings(now, &evidence));
-        let questions = Questions {
-            application: findings,
+        Questions {
+            application: awaiting.map(|inquiry| inquiry.findings(now, evidence)),
             answer_time: heartbeat.map_or(Duration::ZERO, |heartbeat| heartbeat.timeout),
             host_after: heartbeat.map(|heartbeat| whole_seconds(heartbeat.interval)),
             max_missed: heartbeat.map_or(u32::MAX, |heartbeat| heartbeat.max_missed),
             write: timing.deadlines.write,
             in_line: self.decoder.probes_peer() && !self.decoder.may_probe(),
-        };
-        let ground = judge(&evidence, questions);
-        let asked = findings.and_then(|findings| findings.asked);
-        Close { silence: Some(Box::new(Silence { ground, evidence, asked })), ..reason.into() }
+        }
     }
 
     /// The final word on why the connection ended, where `cause` is what ended it just now: the first cause wins.

@@ -121,8 +121,9 @@ fn check_probes(record: &Record, protocol: &str) {
         assert_eq!(record[field].is_u64(), protocol == "line", "{field}: {record}");
     }
     if protocol == "line" {
-        let [sent, answered, missed] = PROBES.map(|field| number(record, field));
-        assert!(answered <= sent && missed <= sent, "{record}");
+        // A probe that never left this host is missed, and not sent.
+        let [sent, answered, _missed] = PROBES.map(|field| number(record, field));
+        assert!(answered <= sent, "{record}");
     }
     let answered = record["probes_answered"].as_u64().is_some_and(|answered| answered > 0);
     assert!(answered || record["rtt_us"].is_null(), "a round trip without an answer: {record}");

@@ -6,4 +6,4 @@ mod options;
 
 pub use errors::close_of;
 pub use info::{evidence, has_unacknowledged, receive_memory};
-pub use options::{abort_on_close, set_keepalive};
+pub use options::{abort_on_close, limit_memory, set_keepalive};
