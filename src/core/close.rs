@@ -9,7 +9,7 @@ listed! {
     /// The names ([`CloseReason::name`]) are a promise to the users' queries and alerts: they never change.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
     pub enum CloseReason {
-        /// The peer sent FIN and everything it sent before came back to it.
+        /// The peer sent FIN, and its TCP acknowledged that everything it sent before came back.
         PeerClosed,
         /// The peer sent RST.
         PeerReset,
@@ -17,7 +17,7 @@ listed! {
         BrokenPipe,
         /// Nothing was received within the read deadline.
         ReadTimeout,
-        /// The peer's TCP took no byte within the write deadline.
+        /// The peer's TCP acknowledged no byte within the write deadline.
         WriteTimeout,
         /// Too many probes in a row without a sign of life.
         HeartbeatTimeout,
@@ -76,7 +76,7 @@ impl CloseReason {
                 "peer_closed",
                 Peer,
                 Orderly,
-                "the peer closed the connection in good order; everything it sent was echoed",
+                "the peer closed the connection in good order; everything it sent was echoed, and arrived",
             ),
             CloseReason::PeerReset => facts("peer_reset", Peer, Lost, "the peer reset the connection (RST)"),
             CloseReason::BrokenPipe => facts(
@@ -88,9 +88,12 @@ impl CloseReason {
             CloseReason::ReadTimeout => {
                 facts("read_timeout", Server, Lost, "nothing was received within the read deadline")
             }
-            CloseReason::WriteTimeout => {
-                facts("write_timeout", Server, Lost, "the peer took no byte within the write deadline")
-            }
+            CloseReason::WriteTimeout => facts(
+                "write_timeout",
+                Server,
+                Lost,
+                "the peer's TCP acknowledged no byte within the write deadline",
+            ),
             CloseReason::HeartbeatTimeout => facts(
                 "heartbeat_timeout",
                 Server,

@@ -7,51 +7,10 @@
 use std::time::Duration;
 
 use super::close::CloseReason;
+use super::delivery::{Delivery, Left};
+use super::evidence::Evidence;
 use super::moment::Moment;
-
-/// The deadlines of a connection; `None` is `"off"`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Deadlines {
-    /// Longest time without a received byte.
-    pub read: Option<Duration>,
-    /// Longest time in which the peer's TCP takes not one of the bytes that wait for it.
-    pub write: Option<Duration>,
-    /// Greatest age.
-    pub lifetime: Option<Duration>,
-}
-
-/// The same three settings as TCP keepalive has (tcp(7): `TCP_KEEPIDLE`, `TCP_KEEPINTVL`, `TCP_KEEPCNT`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Heartbeat {
-    /// Silence before the first probe.
-    pub interval: Duration,
-    /// How long each probe waits for any sign of life.
-    pub timeout: Duration,
-    /// Consecutive misses that end the connection; at least 1.
-    pub max_missed: u32,
-}
-
-impl Heartbeat {
-    /// The longest time in which a dead peer goes unnoticed.
-    pub fn detection_time(&self) -> Duration {
-        self.interval + self.timeout * self.max_missed
-    }
-}
-
-/// The kernel's keepalive knows whole seconds only; rounded up, so that no peer is given up too early.
-pub fn whole_seconds(duration: Duration) -> Duration {
-    let up = u64::from(duration.subsec_nanos() > 0);
-    Duration::from_secs(duration.as_secs() + up)
-}
-
-/// Everything that limits a connection in time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Timing {
-    /// How long silence, a blocked write and the connection may last.
-    pub deadlines: Deadlines,
-    /// `None` is `interval = "off"`.
-    pub heartbeat: Option<Heartbeat>,
-}
+use super::timing::Timing;
 
 /// What a connection owes to the clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +21,8 @@ pub enum Action {
     Finish(CloseReason),
     /// End the connection now.
     Close(CloseReason),
+    /// The peer's TCP was silent for so long that it is given up, unless it only does not read.
+    GiveUpUnlessHeard,
     /// We slept: so much later than it was due is this asked. The peer was given its time again.
     Forgive(Duration),
 }
@@ -72,10 +33,6 @@ pub type Jitter = u8;
 
 const GREATEST_JITTER: u32 = 5 * (Jitter::MAX as u32 + 1);
 
-/// A blocked write is looked at four times per write deadline: the peer's last acknowledgement
-/// is then known to a quarter of it.
-const LOOKS_PER_WRITE_DEADLINE: u32 = 4;
-
 /// Later than this, and it was we who slept, stopped, starved or suspended: that must not count against a peer.
 pub const PUNCTUAL: Duration = Duration::from_millis(200);
 
@@ -85,10 +42,9 @@ pub struct Liveness {
     opened_at: Moment,
     /// The last received byte; `opened_at` before there is one.
     heard_at: Moment,
-    /// Where silence is counted from: `heard_at`, or later, when the peer took the last byte of a blocked write.
+    /// Where silence is counted from: `heard_at`, or later, when the peer took the last byte that it had left waiting.
     quiet_since: Moment,
-    /// Bytes of ours that the peer does not take. Boxed: hardly a connection ever has any.
-    blocked_write: Option<Box<BlockedWrite>>,
+    delivery: Delivery,
     /// Since when the newest probe has been waiting for a sign of life.
     awaiting_since: Option<Moment>,
     /// Probes in a row without a sign of life.
@@ -97,20 +53,23 @@ pub struct Liveness {
     jitter: Jitter,
 }
 
-#[derive(Debug)]
-struct BlockedWrite {
-    progress_at: Moment,
-    looked_at: Moment,
-    acknowledged: Option<u64>,
-}
-
-#[derive(Debug, Clone, Copy)]
+/// What a deadline or the heartbeat wants. Where several are due at one instant, the order here decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Due {
     Lifetime,
-    Write,
     Read,
+    Delivery,
     Probe,
     Miss,
+}
+
+/// What the kernel says when the clock is asked: what of ours is left on its way, and all the rest.
+#[derive(Debug, Clone, Copy)]
+pub struct Look<'a> {
+    /// Bytes that were not acknowledged.
+    pub left: Left,
+    /// All that it says.
+    pub evidence: &'a Evidence,
 }
 
 impl Liveness {
@@ -120,7 +79,7 @@ impl Liveness {
             opened_at: now,
             heard_at: now,
             quiet_since: now,
-            blocked_write: None,
+            delivery: Delivery::default(),
             awaiting_since: None,
             missed: 0,
             jitter,
@@ -135,26 +94,47 @@ impl Liveness {
         self.missed = 0;
     }
 
-    /// Bytes are left that the peer does not take. From here on the read deadline and the heartbeat
-    /// rest, as nothing is read either. `acknowledged`: as in [`Liveness::handle_timeout`].
-    pub fn blocked(&mut self, now: Moment, acknowledged: Option<u64>) {
-        let blocked_write = || Box::new(BlockedWrite { progress_at: now, looked_at: now, acknowledged });
-        self.blocked_write.get_or_insert_with(blocked_write);
+    /// Bytes were given to the kernel.
+    pub fn sent(&mut self, now: Moment) {
+        self.delivery.sent(now);
     }
 
-    /// The peer took some of the bytes that waited for it.
-    pub fn advanced(&mut self, now: Moment) {
-        if let Some(blocked) = &mut self.blocked_write {
-            blocked.progress_at = now;
-        }
+    /// The peer's application has seen all that was sent.
+    pub fn confirmed(&mut self) {
+        self.delivery.confirm();
     }
 
-    /// nothing waits for the peer any more: if it was blocked, its silence is counted from now.
+    /// The kernel takes no more of what is left to send. From here on the read deadline and the heartbeat rest, as nothing is
+    /// read either.
+    pub fn blocked(&mut self, now: Moment, evidence: &Evidence) {
+        self.delivery.blocked(now, evidence);
+    }
+
+    /// The kernel has all that was to be sent: if it did not take it before, the peer's silence is counted from now.
     pub fn flushed(&mut self, now: Moment) {
-        if self.blocked_write.take().is_some() {
-            self.quiet_since = now;
-            self.awaiting_since = self.awaiting_since.map(|_| now);
+        if self.delivery.flushed(now) {
+            self.listen_from(now);
         }
+    }
+
+    /// The peer finished and was sent everything, our FIN too: from here on only its acknowledgement is waited for.
+    pub fn expect_last(&mut self, now: Moment, look: Look<'_>) {
+        self.delivery.expect_last(now, look.left, look.evidence);
+    }
+
+    /// When to look next for the acknowledgement of the last bytes, if it is waited for.
+    pub fn next_last_look(&self) -> Option<Moment> {
+        self.delivery.next_last_look()
+    }
+
+    /// Looks for it.
+    pub fn look_for_last(&mut self, now: Moment, look: Look<'_>) {
+        self.look(now, look);
+    }
+
+    fn listen_from(&mut self, since: Moment) {
+        self.quiet_since = self.quiet_since.max(since);
+        self.awaiting_since = self.awaiting_since.map(|awaiting| awaiting.max(since));
     }
 
     /// When to call [`Liveness::handle_timeout`]; `None`: nothing is being waited for.
@@ -162,27 +142,52 @@ impl Liveness {
         self.next_due(timing, may_probe).map(|(at, _)| at)
     }
 
-    /// Does what is due at `now`, at most one thing a call.
-    ///
-    /// `acknowledged`: how many bytes the peer's TCP has acknowledged since the connection began; `None` if unknown.
+    /// Whether what is due at `now` may end the connection. Then the socket is to be read once more and the kernel to be
+    /// asked before [`Liveness::handle_timeout`] is.
+    pub fn is_judging(&self, timing: &Timing, may_probe: bool, now: Moment) -> bool {
+        match self.next_due(timing, may_probe) {
+            Some((at, _)) if at > now => false,
+            None => false,
+            Some((_, Due::Probe)) => self.delivery.is_unconfirmed(),
+            Some((_, Due::Lifetime | Due::Delivery | Due::Read | Due::Miss)) => true,
+        }
+    }
+
+    /// Does what is due at `now`, at most one thing a call. `look`: what the kernel says, where this
+    /// [is judging](Liveness::is_judging).
     pub fn handle_timeout(
         &mut self,
         timing: &Timing,
         may_probe: bool,
         now: Moment,
-        acknowledged: Option<u64>,
+        look: Option<Look<'_>>,
     ) -> Option<Action> {
         let (at, due) = self.next_due(timing, may_probe)?;
         let late = now.checked_duration_since(at)?;
         if late > PUNCTUAL && self.forgive(due, now, late) {
             return Some(Action::Forgive(late));
         }
+        look.into_iter().for_each(|look| self.look(now, look));
+        if due == Due::Delivery {
+            if late > PUNCTUAL {
+                self.delivery.forgive(now); // it was looked at so late for the first time
+            }
+            return self.undelivered(timing, now);
+        }
+        // The peer may be held up, as has just been seen: then it is no longer due.
+        let (_, due) = self.next_due(timing, may_probe).filter(|(at, _)| *at <= now)?;
         match due {
             Due::Lifetime => Some(Action::Finish(CloseReason::LifetimeOver)),
-            Due::Write => self.look_at_blocked_write(timing, now, acknowledged),
+            Due::Delivery => self.undelivered(timing, now),
             Due::Read => Some(Action::Close(CloseReason::ReadTimeout)),
             Due::Probe => Some(self.probe(now)),
             Due::Miss => Some(self.miss(timing, now)),
+        }
+    }
+
+    fn look(&mut self, now: Moment, look: Look<'_>) {
+        if let Some(since) = self.delivery.look(now, look.left, look.evidence, self.heard_at) {
+            self.listen_from(since);
         }
     }
 
@@ -196,7 +201,7 @@ impl Liveness {
 
     /// Gives the peer its time again after we slept. Returns whether there was anything to forgive.
     ///
-    /// Restarted is what would judge the peer. A late probe judges nothing and goes out at once, but the read
+    /// Restart only the timer that would blame the peer. A late probe blames nobody and goes out at once, but the read
     /// deadline must leave it as much time for its answer as if it had been punctual.
     fn forgive(&mut self, due: Due, now: Moment, late: Duration) -> bool {
         match due {
@@ -209,23 +214,21 @@ impl Liveness {
                 self.quiet_since = now.min(self.quiet_since + waited);
                 self.awaiting_since = Some(now);
             }
-            Due::Write => {
-                if let Some(blocked) = &mut self.blocked_write {
-                    (blocked.progress_at, blocked.looked_at) = (now, now);
-                }
-            }
+            Due::Delivery => return self.delivery.forgive(now),
         }
         true
     }
 
-    /// The earliest thing due. Where several are due at one instant, the order here decides.
+    /// The earliest thing due, and of several the first in the order of [`Due`].
     fn next_due(&self, timing: &Timing, may_probe: bool) -> Option<(Moment, Due)> {
-        let lifetime = timing.deadlines.lifetime;
-        let lifetime = lifetime.map(|lifetime| (self.opened_at + lifetime, Due::Lifetime));
-        match &self.blocked_write {
-            Some(blocked) => sooner(lifetime, blocked.due(timing)),
-            None => sooner(sooner(lifetime, self.read_due(timing)), self.heartbeat_due(timing, may_probe)),
-        }
+        let lifetime = timing.deadlines.lifetime.map(|lifetime| (self.opened_at + lifetime, Due::Lifetime));
+        let delivery = self.delivery.next_look(timing, self.quiet_since, self.awaiting_since);
+        let delivery = delivery.map(|at| (at, Due::Delivery));
+        let others = match self.delivery.is_held_up() {
+            true => [None, None],
+            false => [self.read_due(timing), self.heartbeat_due(timing, may_probe)],
+        };
+        [lifetime, delivery].into_iter().chain(others).flatten().min()
     }
 
     fn read_due(&self, timing: &Timing) -> Option<(Moment, Due)> {
@@ -261,21 +264,11 @@ impl Liveness {
         }
     }
 
-    fn look_at_blocked_write(
-        &mut self,
-        timing: &Timing,
-        now: Moment,
-        acknowledged: Option<u64>,
-    ) -> Option<Action> {
-        let write = timing.deadlines.write?;
-        let blocked = self.blocked_write.as_mut()?;
-        if acknowledged > blocked.acknowledged {
-            blocked.progress_at = now;
-            blocked.acknowledged = acknowledged;
+    fn undelivered(&self, timing: &Timing, now: Moment) -> Option<Action> {
+        if self.delivery.is_overdue(timing, now) {
+            return Some(Action::Close(CloseReason::WriteTimeout));
         }
-        blocked.looked_at = now;
-        let over = now >= blocked.progress_at + write;
-        over.then_some(Action::Close(CloseReason::WriteTimeout))
+        self.delivery.is_unheard(timing, now).then_some(Action::GiveUpUnlessHeard)
     }
 
     /// When the connection was opened.
@@ -288,31 +281,14 @@ impl Liveness {
         self.heard_at
     }
 
-    /// Whether a probe waits for its answer.
-    pub fn is_awaiting(&self) -> bool {
-        self.awaiting_since.is_some()
+    /// Since when the newest probe waits for its answer, if one does.
+    pub fn awaiting_since(&self) -> Option<Moment> {
+        self.awaiting_since
     }
 
     /// Probes in a row without a sign of life.
     pub fn missed(&self) -> u32 {
         self.missed
-    }
-}
-
-/// The first of equals.
-fn sooner(first: Option<(Moment, Due)>, second: Option<(Moment, Due)>) -> Option<(Moment, Due)> {
-    match (first, second) {
-        (Some(first), Some(second)) if second.0 < first.0 => Some(second),
-        (None, second) => second,
-        (first, _) => first,
-    }
-}
-
-impl BlockedWrite {
-    fn due(&self, timing: &Timing) -> Option<(Moment, Due)> {
-        let write = timing.deadlines.write?;
-        let look = self.looked_at + write / LOOKS_PER_WRITE_DEADLINE;
-        Some((look.min(self.progress_at + write), Due::Write))
     }
 }
 

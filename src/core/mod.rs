@@ -5,17 +5,28 @@
 //! *what do bytes mean?* [`Decoder`] · *how do they act together?* [`Session`]
 
 mod close;
+mod delivery;
+mod evidence;
+mod inquiry;
+mod judge;
 mod listed;
 mod liveness;
 mod moment;
 mod probes;
 mod protocol;
 mod session;
+mod timing;
 mod verdict;
 
 pub use close::{Close, CloseReason, EndedBy, Failure, Operation, Severity};
-pub use liveness::{Action, Deadlines, Heartbeat, Jitter, Liveness, PUNCTUAL, Timing, whole_seconds};
+pub use delivery::Left;
+pub use evidence::Evidence;
+pub use inquiry::Findings;
+pub use judge::{Questions, judge};
+pub use liveness::{Action, Jitter, Liveness, Look, PUNCTUAL};
 pub use moment::Moment;
+pub use probes::ProbeReport;
 pub use protocol::{Decoder, HEADROOM, Probe, Protocol};
-pub use session::{ProbeReport, Report, Session, Step};
-pub use verdict::{Evidence, Questions, Silence, Verdict, judge};
+pub use session::{Report, Session, Step};
+pub use timing::{Deadlines, Heartbeat, Timing, whole_seconds};
+pub use verdict::{Ground, Silence, Verdict};

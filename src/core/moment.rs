@@ -43,6 +43,15 @@ impl Sub for Moment {
     }
 }
 
+/// So much before; the start, if that is later.
+impl Sub<Duration> for Moment {
+    type Output = Moment;
+
+    fn sub(self, duration: Duration) -> Moment {
+        Moment::START + self.since_start().saturating_sub(duration)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,18 +1,33 @@
 //! The probes of a connection: how many were sent, which were answered, how long the last answer took.
 
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use super::moment::Moment;
+
+/// The probes of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProbeReport {
+    /// Probes that left this host.
+    pub sent: u64,
+    /// Probes answered, each counted once.
+    pub answered: u64,
+    /// In a row, at the end.
+    pub missed: u32,
+    /// Of the newest probe that was answered.
+    pub round_trip: Option<Duration>,
+}
 
 /// Probes and their answers on one connection.
 #[derive(Debug, Default)]
 pub struct Probes {
     sent: u64,
-    answered: u64,
+    /// As many as a connection lives to see.
+    answered: u32,
     /// Bit `k` is set while probe number `sent - k` waits for its answer. Older probes are forgotten.
-    unanswered: u64,
+    unanswered: u32,
     newest_sent_at: Option<Moment>,
-    round_trip: Option<Duration>,
+    round_trip_ns: Option<NonZeroU64>,
 }
 
 impl Probes {
@@ -25,36 +40,58 @@ impl Probes {
     }
 
     /// Notes an answer to the probe `number`; one without a number, or with one that was never sent, is an answer
-    /// to the newest. A second answer to the same probe counts for nothing.
-    pub fn answer(&mut self, number: Option<u64>, now: Moment) {
+    /// to the newest. A second answer to the same probe counts for nothing. Returns whether it names the newest.
+    pub fn answer(&mut self, number: Option<u64>, now: Moment) -> bool {
+        let names_newest = number == Some(self.sent) && self.sent > 0;
         let number = number.filter(|number| (1..=self.sent).contains(number));
         let age = number.map_or(0, |number| self.sent - number);
-        let bit = u32::try_from(age).ok().and_then(|age| 1u64.checked_shl(age));
+        let bit = u32::try_from(age).ok().and_then(|age| 1u32.checked_shl(age));
         let Some(bit) = bit.filter(|bit| self.unanswered & bit != 0) else {
-            return;
+            return false;
         };
         self.unanswered &= !bit;
-        self.answered += 1;
+        self.answered = self.answered.saturating_add(1);
         if age == 0 {
             let sent_at = self.newest_sent_at;
-            self.round_trip = sent_at.map(|sent_at| now - sent_at);
+            let round_trip = sent_at.map(|sent_at| (now - sent_at).as_nanos().max(1) as u64); // 584 years
+            self.round_trip_ns = round_trip.and_then(NonZeroU64::new);
+        }
+        names_newest
+    }
+
+    /// What is to be told of them. Of what was sent last, the kernel still has `unsent` bytes, and `rest` bytes of the newest
+    /// probe it did not even take: a probe of which any is left has not left this host.
+    pub fn report(&self, missed: u32, unsent: Option<u32>, rest: u8) -> ProbeReport {
+        let unsent = unsent.unwrap_or_default() + u32::from(rest);
+        ProbeReport {
+            sent: self.sent - self.unsent(unsent, missed),
+            answered: self.answered.into(),
+            missed,
+            round_trip: self.round_trip(),
         }
     }
 
-    /// Probes sent.
-    pub fn sent(&self) -> u64 {
-        self.sent
+    fn round_trip(&self) -> Option<Duration> {
+        self.round_trip_ns.map(|nanos| Duration::from_nanos(nanos.get()))
     }
 
-    /// Probes answered, each counted once.
-    pub fn answered(&self) -> u64 {
-        self.answered
+    /// How many of the newest probes, one after the other, have a part in the last `bytes` of what was sent.
+    fn unsent(&self, bytes: u32, missed: u32) -> u64 {
+        let newest =
+            (0..=u64::from(missed)).map_while(|age| self.sent.checked_sub(age)).filter(|number| *number > 0);
+        let before = newest.scan(0, |length, number| {
+            let behind = *length;
+            *length += line_length(number);
+            Some(behind)
+        });
+        before.take_while(|behind| *behind < bytes).count() as u64
     }
+}
 
-    /// From the newest answered probe to its answer; `None` before there is one.
-    pub fn round_trip(&self) -> Option<Duration> {
-        self.round_trip
-    }
+/// `PING `, the number, and a line feed.
+fn line_length(number: u64) -> u32 {
+    const WITHOUT_NUMBER: u32 = 6;
+    WITHOUT_NUMBER + number.checked_ilog10().map_or(1, |digits| digits + 1)
 }
 
 #[cfg(test)]
@@ -74,9 +111,9 @@ mod tests {
     fn an_answer_by_number_finds_its_probe() {
         let (mut probes, now) = three_probes();
         probes.answer(Some(2), now);
-        assert_eq!((probes.answered(), probes.round_trip()), (1, None));
+        assert_eq!((probes.answered, probes.round_trip()), (1, None));
         probes.answer(Some(3), now);
-        assert_eq!(probes.answered(), 2);
+        assert_eq!(probes.answered, 2);
         assert_eq!(probes.round_trip(), Some(Duration::from_secs(1)));
     }
 
@@ -94,7 +131,7 @@ mod tests {
         let (mut probes, now) = three_probes();
         probes.answer(Some(3), now);
         probes.answer(Some(3), now + Duration::from_secs(9));
-        assert_eq!(probes.answered(), 1);
+        assert_eq!(probes.answered, 1);
         assert_eq!(probes.round_trip(), Some(Duration::from_secs(1)));
     }
 
@@ -103,11 +140,11 @@ mod tests {
         let now = Moment::START;
         let mut probes = Probes::default();
         probes.answer(None, now);
-        assert_eq!(probes.answered(), 0);
+        assert_eq!(probes.answered, 0);
         for _ in 0..100 {
             probes.send(now);
         }
         probes.answer(Some(1), now);
-        assert_eq!((probes.sent(), probes.answered()), (100, 0));
+        assert_eq!((probes.sent, probes.answered), (100, 0));
     }
 }

@@ -4,11 +4,16 @@ use std::ops::Range;
 use std::time::Duration;
 
 use super::close::{Close, CloseReason};
-use super::liveness::{Action, Jitter, Liveness, Timing, whole_seconds};
+use super::delivery::Left;
+use super::evidence::Evidence;
+use super::inquiry::Inquiry;
+use super::judge::{Questions, judge};
+use super::liveness::{Action, Jitter, Liveness, Look};
 use super::moment::Moment;
-use super::probes::Probes;
+use super::probes::{ProbeReport, Probes};
 use super::protocol::{Decoder, HEADROOM, Probe, Protocol};
-use super::verdict::{Evidence, Questions, Silence, judge};
+use super::timing::{Timing, whole_seconds};
+use super::verdict::{Silence, Verdict};
 
 /// The state of one connection.
 #[derive(Debug)]
@@ -19,6 +24,7 @@ pub struct Session {
     /// Set once, by the first orderly end of ours; whatever happens later, that is why the connection ended.
     ending: Option<Ending>,
     received_bytes: u64,
+    /// Given to the kernel, probes included.
     sent_bytes: u64,
     /// Received, and no longer on its way back: read only to let the peer finish.
     discarded_bytes: u64,
@@ -26,8 +32,11 @@ pub struct Session {
     owed_bytes: u32,
     /// What is left to send of a probe. Then nothing else waits: while anything does, nothing is read or probed.
     probe_bytes: u8,
-    /// Segments sent again before the first probe of the current silence; `None` if unknown.
-    sent_again_before: Option<u32>,
+    /// The stream that goes to the peer has the probes of the last silence here, one after the other: so many bytes.
+    probes_start: u64,
+    probes_length: u16,
+    /// There is one once a probe was missed.
+    inquiry: Option<Box<Inquiry>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -60,23 +69,10 @@ pub struct Report {
     pub received_bytes: u64,
     /// All that the kernel took, probes included.
     pub sent_bytes: u64,
-    /// Received and never sent back.
+    /// Received, and not acknowledged by the peer's TCP as sent back.
     pub unechoed_bytes: u64,
     /// `None` where the probes are not ours to count: the raw protocol's are the kernel's.
     pub probes: Option<ProbeReport>,
-}
-
-/// The probes of a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ProbeReport {
-    /// Probes sent.
-    pub sent: u64,
-    /// Probes answered, each counted once.
-    pub answered: u64,
-    /// In a row, at the end.
-    pub missed: u32,
-    /// Of the newest probe that was answered.
-    pub round_trip: Option<Duration>,
 }
 
 /// How long a peer may take to finish once its connection is over for age.
@@ -95,7 +91,9 @@ impl Session {
             discarded_bytes: 0,
             owed_bytes: 0,
             probe_bytes: 0,
-            sent_again_before: None,
+            probes_start: 0,
+            probes_length: 0,
+            inquiry: None,
         }
     }
 
@@ -104,8 +102,14 @@ impl Session {
     pub fn receive(&mut self, now: Moment, buffer: &mut [u8]) -> Range<usize> {
         self.received_bytes += (buffer.len() - HEADROOM) as u64;
         self.liveness.received(now);
+        self.inquiry = None;
         let probes = &mut self.probes;
-        let echo = self.decoder.decode(buffer, |number| probes.answer(number, now));
+        let mut knows_all = false;
+        let echo = self.decoder.decode(buffer, |number| knows_all |= probes.answer(number, now));
+        // Who answers a probe by its number has read it, and all before it. With nothing behind it the kernel need not be asked.
+        if knows_all && self.probes_end() == self.sent_bytes {
+            self.liveness.confirmed();
+        }
         self.owed_bytes += echo.len() as u32; // at most a scratch buffer
         echo
     }
@@ -129,21 +133,47 @@ impl Session {
         self.liveness.received(now);
     }
 
-    /// Bytes were sent, in the order in which they were given out.
+    /// Bytes were given to the kernel, in the order in which they were given out.
     pub fn sent(&mut self, now: Moment, bytes: usize) {
         let of_probe = bytes.min(self.probe_bytes.into());
         self.probe_bytes -= of_probe as u8;
         self.owed_bytes = self.owed_bytes.saturating_sub((bytes - of_probe) as u32);
         self.sent_bytes += bytes as u64;
-        self.liveness.advanced(now);
+        self.liveness.sent(now);
         if self.is_flushed() {
             self.liveness.flushed(now);
         }
     }
 
-    /// The peer does not take what is left to send. See [`Liveness::blocked`].
-    pub fn blocked(&mut self, now: Moment, acknowledged: Option<u64>) {
-        self.liveness.blocked(now, acknowledged);
+    /// The kernel does not take what is left to send. See [`Liveness::blocked`].
+    pub fn blocked(&mut self, now: Moment, evidence: &Evidence) {
+        self.liveness.blocked(now, evidence);
+    }
+
+    /// The peer finished and was sent everything, our FIN too. The connection ends once that is acknowledged; `evidence` says
+    /// that it is not yet.
+    pub fn expect_last(&mut self, now: Moment, evidence: &Evidence) {
+        let left = self.left(evidence);
+        self.liveness.expect_last(now, Look { left, evidence });
+    }
+
+    /// Whether the peer's TCP has acknowledged all that it was sent. Where the kernel does not say, it has.
+    pub fn is_delivered(&self, evidence: &Evidence) -> bool {
+        self.left(evidence).all == 0
+    }
+
+    fn probes_end(&self) -> u64 {
+        self.probes_start + u64::from(self.probes_length)
+    }
+
+    /// What of ours is on its way or waits to be, in bytes.
+    fn left(&self, evidence: &Evidence) -> Left {
+        let acknowledged = evidence.acknowledged_bytes.unwrap_or(self.sent_bytes).min(self.sent_bytes);
+        let probes =
+            self.probes_end().min(self.sent_bytes).saturating_sub(self.probes_start.max(acknowledged));
+        let in_kernel = self.sent_bytes - acknowledged;
+        let unsent = u64::from(self.owed_bytes) + u64::from(self.probe_bytes);
+        Left { all: in_kernel + unsent, echo: in_kernel.saturating_sub(probes) + u64::from(self.owed_bytes) }
     }
 
     /// Whether nothing is left to send. While this is false nothing may be read: that bounds the memory.
@@ -166,29 +196,47 @@ impl Session {
     /// When to call [`Session::handle_timeout`]; `None`: nothing is being waited for.
     pub fn next_timeout(&self, timing: &Timing) -> Option<Moment> {
         match &self.ending {
-            Some(ending) => ending.until,
+            Some(ending) => [ending.until, self.liveness.next_last_look()].into_iter().flatten().min(),
             None => self.liveness.next_timeout(timing, self.decoder.may_probe()),
         }
     }
 
-    /// Says what is due at `now`, if anything. `acknowledged`: see [`Liveness::handle_timeout`].
-    ///
-    /// Ask only after one more look at the socket: an answer may have arrived that was not read yet.
+    /// Whether what is due at `now` may end the connection. Then the socket is to be read once more, and the kernel to be asked,
+    /// before [`Session::handle_timeout`] is.
+    pub fn is_judging(&self, timing: &Timing, now: Moment) -> bool {
+        match &self.ending {
+            Some(_) => self.liveness.next_last_look().is_some_and(|at| at <= now),
+            None => self.liveness.is_judging(timing, self.decoder.may_probe(), now),
+        }
+    }
+
+    /// Says what is due at `now`, if anything. `evidence`: what the kernel says, where this
+    /// [is judging](Session::is_judging).
     pub fn handle_timeout(
         &mut self,
         timing: &Timing,
         now: Moment,
-        acknowledged: Option<u64>,
+        evidence: Option<&Evidence>,
     ) -> Option<Step> {
+        if let Some(evidence) = evidence {
+            self.inquire(now, evidence);
+        }
+        let look = evidence.map(|evidence| Look { left: self.left(evidence), evidence });
         if let Some(ending) = &self.ending {
+            look.into_iter().for_each(|look| self.liveness.look_for_last(now, look));
             let over = ending.until.is_some_and(|until| until <= now);
             return over.then_some(Step::Close(ending.reason));
         }
         let may_probe = self.decoder.may_probe();
-        let due = self.liveness.handle_timeout(timing, may_probe, now, acknowledged);
+        let due = self.liveness.handle_timeout(timing, may_probe, now, look);
         match due? {
             Action::Probe => self.probe(now).map(Step::Send),
             Action::Close(reason) => Some(Step::Close(reason)),
+            Action::GiveUpUnlessHeard => {
+                let ground = evidence.map(|evidence| judge(evidence, self.questions(timing, now, evidence)));
+                let lost = ground.is_some_and(|ground| ground.verdict() == Verdict::PathLost);
+                lost.then_some(Step::Close(CloseReason::HeartbeatTimeout))
+            }
             Action::Forgive(late) => Some(Step::Forgive(late)),
             Action::Finish(reason) => {
                 self.finish(reason, Some(now + LIFETIME_GRACE));
@@ -197,33 +245,45 @@ impl Session {
         }
     }
 
+    /// A probe waits for its answer: what does the kernel say of it?
+    fn inquire(&mut self, now: Moment, evidence: &Evidence) {
+        let Some(probed_at) = self.liveness.awaiting_since() else { return };
+        let inquiry = self.inquiry.get_or_insert_with(|| Box::new(Inquiry::begin(probed_at, now, evidence)));
+        inquiry.look(now, self.probes_start, evidence);
+    }
+
     fn probe(&mut self, now: Moment) -> Option<Probe> {
         let probe = self.decoder.probe(self.probes.send(now))?;
         self.probe_bytes = probe.as_bytes().len() as u8; // at most 26
+        if self.liveness.missed() == 0 {
+            (self.probes_start, self.probes_length) = (self.sent_bytes, 0);
+        }
+        self.probes_length += u16::from(self.probe_bytes); // 127 probes at most
         Some(probe)
     }
 
-    /// Whether the probe that goes out now is the first of a silence: whoever sends it then also says how many segments
-    /// had to be sent again so far ([`Session::note_sent_again`]).
-    pub fn is_asking_first(&self) -> bool {
-        self.liveness.missed() == 0
-    }
-
-    /// How many segments had to be sent again since the connection began; `None` if unknown.
-    pub fn note_sent_again(&mut self, segments: Option<u32>) {
-        self.sent_again_before = segments;
-    }
-
     /// The close for `reason`, judged by what the kernel knew right before it.
-    pub fn close(&self, reason: CloseReason, timing: &Timing, evidence: Evidence) -> Close {
-        let questions = Questions {
-            application: self.liveness.is_awaiting(),
-            sent_again_before: self.sent_again_before,
-            host_after: timing.heartbeat.map(|heartbeat| whole_seconds(heartbeat.interval)),
-        };
-        let silence = || Box::new(Silence { verdict: judge(&evidence, questions), evidence });
-        let silence = reason.is_silence().then(silence);
-        Close { silence, ..reason.into() }
+    pub fn close(&self, reason: CloseReason, timing: &Timing, now: Moment, evidence: Evidence) -> Close {
+        if !reason.is_silence() {
+            return reason.into();
+        }
+        let questions = self.questions(timing, now, &evidence);
+        let ground = judge(&evidence, questions);
+        let asked = questions.application.and_then(|findings| findings.asked);
+        Close { silence: Some(Box::new(Silence { ground, evidence, asked })), ..reason.into() }
+    }
+
+    fn questions(&self, timing: &Timing, now: Moment, evidence: &Evidence) -> Questions {
+        let heartbeat = timing.heartbeat;
+        let awaiting = self.liveness.awaiting_since().and(self.inquiry.as_ref());
+        Questions {
+            application: awaiting.map(|inquiry| inquiry.findings(now, evidence)),
+            answer_time: heartbeat.map_or(Duration::ZERO, |heartbeat| heartbeat.timeout),
+            host_after: heartbeat.map(|heartbeat| whole_seconds(heartbeat.interval)),
+            max_missed: heartbeat.map_or(u32::MAX, |heartbeat| heartbeat.max_missed),
+            write: timing.deadlines.write,
+            in_line: self.decoder.probes_peer() && !self.decoder.may_probe(),
+        }
     }
 
     /// The final word on why the connection ended, where `cause` is what ended it just now: the first cause wins.
@@ -234,25 +294,17 @@ impl Session {
         }
     }
 
-    /// The connection's figures.
-    pub fn report(&self, now: Moment) -> Report {
+    /// The connection's figures. `evidence`: what the kernel said at the end.
+    pub fn report(&self, now: Moment, evidence: &Evidence) -> Report {
         let held = self.decoder.held_bytes() as u64;
+        let probes = || self.probes.report(self.liveness.missed(), evidence.unsent_bytes, self.probe_bytes);
         Report {
             lifetime: now - self.liveness.opened_at(),
             idle: now - self.liveness.heard_at(),
             received_bytes: self.received_bytes,
             sent_bytes: self.sent_bytes,
-            unechoed_bytes: self.discarded_bytes + u64::from(self.owed_bytes) + held,
-            probes: self.decoder.probes_peer().then(|| self.probe_report()),
-        }
-    }
-
-    fn probe_report(&self) -> ProbeReport {
-        ProbeReport {
-            sent: self.probes.sent(),
-            answered: self.probes.answered(),
-            missed: self.liveness.missed(),
-            round_trip: self.probes.round_trip(),
+            unechoed_bytes: self.discarded_bytes + self.left(evidence).echo + held,
+            probes: self.decoder.probes_peer().then(probes),
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::core::CloseReason;
 pub(super) fn words(reason: CloseReason) -> Words {
     match reason {
         CloseReason::PeerClosed => Words {
-            on_the_wire: "The peer sent FIN. Everything it had sent before was written back to it, then the server sent its own FIN.",
+            on_the_wire: "The peer sent FIN. Everything it had sent before was written back to it and acknowledged by its TCP.",
             causes: &[
                 "The client was done and closed its connection.",
                 "The client's process ended; its host closed for it.",
@@ -36,7 +36,7 @@ pub(super) fn words(reason: CloseReason) -> Words {
                 "The client stopped caring for the rest of the echo: it closed without reading it to the end.",
             ],
             what_to_do: &[
-                "Look at unechoed_bytes: so much of what the peer sent had not been sent back yet.",
+                "Look at unechoed_bytes: of so much of what the peer sent its TCP had not acknowledged the echo.",
                 "In the client, shut down the sending side and read to the end before closing.",
             ],
             settings: &[],
@@ -55,7 +55,7 @@ pub(super) fn words(reason: CloseReason) -> Words {
             settings: &["deadlines.read", "heartbeat.interval"],
         },
         CloseReason::WriteTimeout => Words {
-            on_the_wire: "Bytes waited for the peer, and its TCP acknowledged not one of them within the write deadline. The server sent RST.",
+            on_the_wire: "Bytes of ours, here or in our kernel's buffer, waited for the peer, and its TCP acknowledged not one of them within the write deadline. The server sent RST.",
             causes: &[
                 "The client sends without reading what comes back, until every buffer on the way is full.",
                 "The client is overloaded or stuck.",
@@ -68,7 +68,7 @@ pub(super) fn words(reason: CloseReason) -> Words {
             settings: &["deadlines.write"],
         },
         CloseReason::HeartbeatTimeout => Words {
-            on_the_wire: "The server sent PING after PING and received nothing, not even after one last look at the socket. It sent FIN.",
+            on_the_wire: "The server sent PING after PING and received nothing, not even after one last look at the socket. It sent FIN. Without a write deadline also: the peer's TCP acknowledged nothing any more while bytes of its echo were on their way.",
             causes: &[
                 "The network or the peer's host is gone (verdict path_lost).",
                 "The client's application hangs, is stopped or does not answer PING (verdict peer_hung).",

@@ -6,11 +6,14 @@ use crate::core::Verdict;
 pub(super) fn words(verdict: Verdict) -> Words {
     match verdict {
         Verdict::PathLost => Words {
-            on_the_wire: "Our bytes (tcp_unacked, tcp_retransmits), or two or more of the kernel's probes in a row (tcp_probes), were sent and \
-                          never acknowledged.",
+            on_the_wire: "Our bytes were sent again and again (tcp_unacked, tcp_retransmits, tcp_total_retrans), or the kernel's probes went unanswered \
+                          (tcp_probes). Or the peer's bytes wait behind a hole in the stream (tcp_rmem_bytes). Or nothing of ours left this host \
+                          (tcp_notsent_bytes, and tcp_unacked 0): the message says which.",
             causes: &[
                 "The network between here and there, or the peer's host, is gone.",
                 "A middlebox forgot the connection and drops its packets.",
+                "Full-size packets vanish, small ones pass: a link of a smaller MTU, and a firewall that eats ICMP.",
+                "Where nothing leaves: an interface that is down, a route, a packet filter or a queue of this host.",
             ],
             what_to_do: &[
                 "Look at the network, not at the client: other connections through the same links, routers, VPN, radio.",
@@ -19,11 +22,12 @@ pub(super) fn words(verdict: Verdict) -> Words {
             settings: &["heartbeat.interval"],
         },
         Verdict::PeerHung => Words {
-            on_the_wire: "The peer's host acknowledged every probe (tcp_unacked 0); no answer of its application came.",
+            on_the_wire: "The peer's host acknowledged our first unanswered probe probe_acked_ms ago, and has had time since to send an answer several times; \
+                          none came.",
             causes: &[
                 "The client is stopped, deadlocked, swapping, or busy for longer than the heartbeat allows.",
                 "The client does not speak the line protocol: it never answers PING.",
-                "A proxy in between acknowledges for a client that is gone.",
+                "A proxy in between (HAProxy, nginx, Envoy, a load balancer) acknowledges for a client that is gone.",
             ],
             what_to_do: &[
                 "Look at the client's process, not at the network: its threads, its load, its log at that time.",
@@ -32,11 +36,12 @@ pub(super) fn words(verdict: Verdict) -> Words {
             settings: &["heartbeat.timeout", "heartbeat.max_missed"],
         },
         Verdict::PeerNotReading => Words {
-            on_the_wire: "The peer advertised a receive window of 0 (tcp_snd_wnd) and its host kept answering our window probes; \
+            on_the_wire: "The peer advertised a receive window too small for the next segment (tcp_snd_wnd), its host kept answering our window probes, and \
                           tcp_notsent_bytes waited here.",
             causes: &[
                 "The client sends without reading the echo.",
                 "The client hangs, with its receive buffer full.",
+                "The client reads so slowly that its window, which opens in steps of its buffer, stayed closed for that long.",
             ],
             what_to_do: &["Look at the client: it must read what comes back, or send less."],
             settings: &["deadlines.write"],
@@ -57,6 +62,7 @@ pub(super) fn words(verdict: Verdict) -> Words {
             on_the_wire: "Nothing that proves one thing or another: bytes still on their way when the time was up, or a host that nobody had asked.",
             causes: &[
                 "Deadlines or heartbeats shorter than TCP's own patience, a few hundred milliseconds: nothing was sent again yet.",
+                "A path that loses many packets (tcp_total_retrans of tcp_data_segs_out): the answer may have been lost as well.",
                 "The heartbeat is off, so the peer's host was not asked.",
                 "The kernel did not tell: see which tcp_ fields are missing.",
             ],

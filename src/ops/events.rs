@@ -14,7 +14,7 @@ use tracing::field::{DisplayValue, display};
 use tracing::{debug, error, info, warn};
 
 use super::log_queue;
-use crate::core::{Close, CloseReason, Evidence, Protocol, Report, Severity, Verdict};
+use crate::core::{Close, CloseReason, Evidence, Ground, Protocol, Report, Severity, Silence};
 
 /// Which connection a record is about.
 #[derive(Debug)]
@@ -159,10 +159,23 @@ pub fn close(identity: &Identity<'_>, close: &Close, report: Option<&Report>) {
     let errno = close.failure.map(|failure| display(ErrnoName(failure.errno)));
     let probes = report.and_then(|report| report.probes);
     let silence = close.silence.as_deref();
-    let verdict = silence.map(|silence| silence.verdict);
+    let verdict = silence.map(Silence::verdict);
+    let ground = silence.map(|silence| silence.ground);
     let evidence = silence.map(|silence| silence.evidence.values()).unwrap_or_default();
-    let [unacked, retransmits, unsent_bytes, send_window, kernel_probes, last_ack_ms, round_trip_us] =
-        evidence;
+    let [
+        unacked,
+        retransmits,
+        unsent_bytes,
+        send_window,
+        kernel_probes,
+        last_ack_ms,
+        round_trip_us,
+        total_retransmits,
+        data_segments,
+        last_data_sent_ms,
+        retransmission_timeout_us,
+        receive_memory,
+    ] = evidence;
     let op = close.failure.and_then(|failure| failure.operation);
     macro_rules! record {
         ($level:ident) => {
@@ -192,9 +205,15 @@ pub fn close(identity: &Identity<'_>, close: &Close, report: Option<&Report>) {
                 { Evidence::NAMES[4] } = kernel_probes,
                 { Evidence::NAMES[5] } = last_ack_ms,
                 { Evidence::NAMES[6] } = round_trip_us,
+                { Evidence::NAMES[7] } = total_retransmits,
+                { Evidence::NAMES[8] } = data_segments,
+                { Evidence::NAMES[9] } = last_data_sent_ms,
+                { Evidence::NAMES[10] } = retransmission_timeout_us,
+                { Evidence::NAMES[11] } = receive_memory,
+                probe_acked_ms = silence.and_then(|silence| silence.asked).map(milliseconds),
                 "{}: {}",
                 identity.peer,
-                Sentence(reason, verdict)
+                Sentence(reason, ground)
             )
         };
     }
@@ -352,14 +371,14 @@ pub fn panicked(panic: &PanicHookInfo<'_>) {
 }
 
 /// What happened and, if known, whose silence it was.
-struct Sentence(CloseReason, Option<Verdict>);
+struct Sentence(CloseReason, Option<Ground>);
 
 impl Display for Sentence {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Sentence(reason, verdict) = self;
+        let Sentence(reason, ground) = self;
         formatter.write_str(reason.sentence())?;
-        match verdict {
-            Some(verdict) => write!(formatter, "; {}", verdict.sentence()),
+        match ground {
+            Some(ground) => write!(formatter, "; {}", ground.sentence()),
             None => Ok(()),
         }
     }

@@ -106,7 +106,10 @@ async fn a_half_closed_peer_reads_everything_and_then_the_end() {
 #[tokio::test(flavor = "local", start_paused = true)]
 async fn a_peer_that_is_gone_for_good_is_a_broken_pipe() {
     let (mut far, mut task) = connect(Protocol::Line, 4);
-    assert!(far.write_all(b"hell").await.is_ok());
+    for piece in [b"hell", b"o th"] {
+        assert!(far.write_all(piece).await.is_ok());
+    }
+    tokio::task::yield_now().await; // the second piece waits for the first to be taken
     drop(far);
     assert_eq!(end_of(&mut task).await.close.reason, CloseReason::BrokenPipe);
 }

@@ -173,7 +173,7 @@ impl Outcome {
 
     /// Whose silence it was, where the reason is one.
     pub fn verdict(&self) -> Option<Verdict> {
-        self.close.silence.as_ref().map(|silence| silence.verdict)
+        self.close.silence.as_ref().map(|silence| silence.verdict())
     }
 }
 
@@ -458,12 +458,9 @@ impl Transport for Wire {
         state.write(bytes).map_or(Poll::Pending, Poll::Ready)
     }
 
-    fn acknowledged_bytes(&self) -> Option<u64> {
-        self.0.borrow().acknowledged
-    }
-
     fn evidence(&self) -> Evidence {
-        self.0.borrow().evidence
+        let state = self.0.borrow();
+        Evidence { acknowledged_bytes: state.acknowledged, ..state.evidence }
     }
 
     fn set_keepalive(&self, _: Protocol, heartbeat: Option<Heartbeat>) {

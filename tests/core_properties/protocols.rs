@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use pulse_echo::core::{Deadlines, Decoder, HEADROOM, Heartbeat, Moment, Protocol, Session, Step, Timing};
+use pulse_echo::core::{
+    Deadlines, Decoder, Evidence, HEADROOM, Heartbeat, Moment, Protocol, Session, Step, Timing,
+};
 
 use crate::streams::{Bytes, cuts, damaged_stream, pieces, stream};
 
@@ -148,7 +150,7 @@ proptest! {
             buffer.clear();
         }
         let expected = read_by_the_rules(&stream.0);
-        let report = session.report(now);
+        let report = session.report(now, &Evidence::default());
         prop_assert_eq!(report.received_bytes, stream.0.len() as u64);
         prop_assert_eq!(report.sent_bytes, (probes * PROBE_LENGTH) + expected.echo.len() as u64);
         prop_assert_eq!(report.unechoed_bytes, expected.held as u64);
@@ -156,10 +158,10 @@ proptest! {
         prop_assert_eq!(answered, Some(answered_by_the_rules(probes, &expected.answers)));
 
         let held = session.end_of_input(&mut [0; HEADROOM]);
-        prop_assert_eq!(session.report(now).unechoed_bytes, expected.held as u64);
+        prop_assert_eq!(session.report(now, &Evidence::default()).unechoed_bytes, expected.held as u64);
         session.sent(now, held.len());
-        prop_assert_eq!(session.report(now).unechoed_bytes, 0);
-        prop_assert_eq!(session.report(now).sent_bytes, report.sent_bytes + expected.held as u64);
+        prop_assert_eq!(session.report(now, &Evidence::default()).unechoed_bytes, 0);
+        prop_assert_eq!(session.report(now, &Evidence::default()).sent_bytes, report.sent_bytes + expected.held as u64);
     }
 }
 

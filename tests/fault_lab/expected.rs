@@ -50,6 +50,11 @@ pub fn write_timeout(verdict: &'static str) -> Expected {
     after(WRITE, WRITE * 2, "write_timeout").with(verdict)
 }
 
+/// Of settings that a test has chosen itself: when the deadline comes, or a first probe earlier.
+pub fn deadline(reason: &'static str, verdict: &'static str, deadline: Duration) -> Expected {
+    after(deadline.mul_f64(0.8), deadline, reason).with(verdict)
+}
+
 /// The kernel gave up the keepalive.
 pub fn network_timeout() -> Expected {
     after(DETECTION - TICK, DETECTION, "network_timeout").by("ETIMEDOUT")
@@ -125,6 +130,12 @@ impl Lab {
         self.see(fault, peer, expected, &[Agreement::Full, Agreement::Unknown])
     }
 
+    /// As [`Lab::expect`], where more than the last sample of the evidence decides.
+    #[track_caller]
+    pub fn expect_verdict(&self, fault: &str, peer: SocketAddr, expected: Expected) -> Record {
+        self.judge(fault, peer, expected, &[Agreement::Full])
+    }
+
     /// That no connection has ended so far.
     #[track_caller]
     pub fn expect_no_close(&self) {
@@ -134,6 +145,13 @@ impl Lab {
 
     #[track_caller]
     fn see(&self, fault: &str, peer: SocketAddr, expected: Expected, fine: &[Agreement]) -> Record {
+        let close = self.judge(fault, peer, expected, fine);
+        check_evidence(&close);
+        close
+    }
+
+    #[track_caller]
+    fn judge(&self, fault: &str, peer: SocketAddr, expected: Expected, fine: &[Agreement]) -> Record {
         let close = self.daemon.wait_for_close(peer);
         let took = Duration::from_millis(number(&close, "idle_ms"));
         let (protocol, reason) = (text(&close, "listener"), text(&close, "reason"));
@@ -142,7 +160,6 @@ impl Lab {
         let agreement = expected.agreement(&close);
         assert!(fine.contains(&agreement), "{fault}: {agreement:?} with {expected:?}: {close}");
         expected.check_time(&close);
-        check_evidence(&close);
         close
     }
 }

@@ -20,20 +20,23 @@ use crate::support::{PROTOCOLS, eventually, eventually_true, skip};
 
 /// A network of its own.
 #[derive(Debug)]
-struct Namespace(File);
+pub struct Namespace(File);
 
 impl Namespace {
-    fn new() -> Result<Namespace, String> {
+    pub fn new() -> Result<Namespace, String> {
         in_thread(|| {
             unshare(CloneFlags::CLONE_NEWNET).map_err(|error| format!("no network namespace: {error}"))?;
             run("ip", &["link", "set", "lo", "up"])?;
-            run("nft", &["add table ip lab; add chain ip lab input { type filter hook input priority 0; }"])?;
+            run("nft", &["add table ip lab"])?;
+            for hook in ["input", "output"] {
+                run("nft", &[&format!("add chain ip lab {hook} {{ type filter hook {hook} priority 0; }}")])?;
+            }
             File::open("/proc/thread-self/ns/net").map(Namespace).map_err(|error| error.to_string())
         })
     }
 
     /// Does something in it: sockets opened and processes started there belong to it for ever.
-    fn enter<T: Send>(&self, act: impl FnOnce() -> T + Send) -> T {
+    pub fn enter<T: Send>(&self, act: impl FnOnce() -> T + Send) -> T {
         in_thread(|| {
             setns(&self.0, CloneFlags::CLONE_NEWNET).expect("a namespace that we hold");
             act()
@@ -41,7 +44,7 @@ impl Namespace {
     }
 
     #[track_caller]
-    fn ip(&self, arguments: &str) {
+    pub fn ip(&self, arguments: &str) {
         self.enter(|| run("ip", &arguments.split(' ').collect::<Vec<_>>())).expect("it was possible before");
     }
 
@@ -69,7 +72,7 @@ fn in_thread<T: Send>(act: impl FnOnce() -> T + Send) -> T {
 #[derive(Debug)]
 pub struct Lab {
     pub daemon: Daemon,
-    server: Namespace,
+    pub server: Namespace,
     hosts: AtomicU8,
 }
 
@@ -82,7 +85,7 @@ pub fn lab(settings: &str, test: impl FnOnce(&Lab)) {
 }
 
 impl Lab {
-    fn new(settings: &str) -> Result<Lab, String> {
+    pub fn new(settings: &str) -> Result<Lab, String> {
         let server = Namespace::new()?;
         server.enter(|| run("ip", &["link", "add", "trial", "type", "veth"]))?;
         let listeners = PROTOCOLS.map(|protocol| {
@@ -106,6 +109,23 @@ impl Lab {
     pub fn set_retransmissions(&self, count: u8) {
         let set = || fs::write("/proc/sys/net/ipv4/tcp_retries2", count.to_string());
         self.server.enter(set).expect("a setting of this namespace");
+    }
+
+    /// The client gets an echo, of which nothing is on its way afterwards.
+    #[track_caller]
+    pub fn greet(&self, client: &mut Client) {
+        client.echo("hello\n");
+        self.wait_until_acknowledged(client);
+    }
+
+    /// See [`Host::block`]. The client's host is this namespace.
+    #[track_caller]
+    pub fn block(&self, host: &Namespace, client: &mut Client) {
+        while {
+            client.send([b'\n'; 16 * 1024]);
+            host.enter(|| client.wait_until_delivered());
+            !self.is_blocked(client)
+        } {}
     }
 
     /// Waits until all that the daemon sent to a client is acknowledged.
@@ -178,8 +198,7 @@ impl Host<'_> {
     pub fn connect(&self, listener: &str) -> Client {
         let server = self.server(listener);
         let mut client = self.namespace.enter(|| Client::connect(server));
-        client.echo("hello\n");
-        self.lab.wait_until_acknowledged(&client);
+        self.lab.greet(&mut client);
         client
     }
 
@@ -192,11 +211,7 @@ impl Host<'_> {
     /// The client sends, reading nothing, until the daemon cannot write to it any more. Nothing that it sent is on its way.
     #[track_caller]
     pub fn block(&self, client: &mut Client) {
-        while {
-            client.send([b'\n'; 16 * 1024]);
-            self.namespace.enter(|| client.wait_until_delivered());
-            !self.lab.is_blocked(client)
-        } {}
+        self.lab.block(&self.namespace, client);
     }
 
     /// From now on packets of connections are lost without a trace.
@@ -244,6 +259,12 @@ impl Host<'_> {
     #[track_caller]
     pub fn server_link_down(&self) {
         self.lab.server.ip(&format!("link set cable{} down", self.number));
+    }
+
+    /// From now on what the daemon's host sends to this one does not even leave it.
+    #[track_caller]
+    pub fn server_sends_nothing(&self) {
+        self.lab.server.nft(&format!("add rule ip lab output ip daddr {} drop", self.address()));
     }
 
     /// Gives the daemon's host a route to this one that leads nowhere; kinds as in ip-route(8).

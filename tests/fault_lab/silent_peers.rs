@@ -73,7 +73,7 @@ fn a_peer_that_never_reads_is_not_reading() {
     });
 }
 
-/// All that it does not read fits into our socket, so no write is ever late. But what we ask stays there too.
+/// All that it does not read fits into our socket, and still it has not arrived.
 #[test]
 fn a_peer_that_does_not_read_the_little_it_gets_is_not_reading_either() {
     const LITTLE: usize = 20_000;
@@ -82,12 +82,9 @@ fn a_peer_that_does_not_read_the_little_it_gets_is_not_reading_either() {
             let host = lab.host();
             let mut client = host.connect_with_small_buffer(protocol);
             client.send(format!("{:1$}\n", "", LITTLE - 1));
-            let expected = match *protocol {
-                "line" => heartbeat_timeout("peer_not_reading"),
-                _ => read_timeout("peer_not_reading"),
-            };
+            let expected = write_timeout("peer_not_reading");
             let close = lab.expect("never reads the little it gets", client.address, expected);
-            assert_eq!(close["unechoed_bytes"], 0, "{close}");
+            assert!(number(&close, "unechoed_bytes") > 0, "{close}");
         });
     });
 }

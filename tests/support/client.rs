@@ -1,7 +1,7 @@
 //! Clients. Every wait of theirs ends, with an error, after [`PATIENCE`].
 
 use std::io::{self, Read as _, Write as _};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use socket2::{Domain, SockRef, Socket, Type};
@@ -35,10 +35,20 @@ impl Client {
 
     #[track_caller]
     pub fn with_small_buffer(server: SocketAddr) -> Client {
+        let any = if server.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+        Client::connect_from(any, server, Some(SMALL_BUFFER))
+    }
+
+    /// From an address of this host, with a receive buffer of this size or the kernel's own.
+    #[track_caller]
+    pub fn connect_from(local: IpAddr, server: SocketAddr, receive_buffer: Option<usize>) -> Client {
         let connect = || {
             let socket = Socket::new(Domain::for_address(server), Type::STREAM, None)?;
-            // Before connecting: the window offered first cannot be taken back.
-            socket.set_recv_buffer_size(SMALL_BUFFER)?;
+            if let Some(size) = receive_buffer {
+                // Before connecting: the window offered first cannot be taken back.
+                socket.set_recv_buffer_size(size)?;
+            }
+            socket.bind(&SocketAddr::from((local, 0)).into())?;
             socket.connect(&server.into())?;
             Client::of(socket.into())
         };

@@ -80,6 +80,12 @@ fn octets(address: SocketAddr) -> [u8; 16] {
     }
 }
 
+/// Waits until a host knows nothing of a connection any more, because it was reset.
+#[track_caller]
+pub fn wait_until_gone(local: SocketAddr, remote: SocketAddr) {
+    eventually_true("the RST arrives", || socket(local, remote).is_none());
+}
+
 impl Client {
     fn our_end(&self) -> Option<Socket> {
         socket(self.address, self.server)

@@ -106,7 +106,8 @@ fn check_bytes(record: &Record, reason: &str, protocol: &str) {
     let [received, sent, unechoed] =
         ["rx_bytes", "tx_bytes", "unechoed_bytes"].map(|field| number(record, field));
     if protocol == "raw" {
-        assert_eq!(received, sent + unechoed, "nothing is added, nothing swallowed: {record}");
+        // What our kernel took may still be unacknowledged, so some bytes are in both.
+        assert!(sent <= received && received <= sent + unechoed, "added or swallowed: {record}");
     }
     if reason == "peer_closed" {
         assert_eq!(unechoed, 0, "everything received was echoed: {record}");
@@ -120,8 +121,9 @@ fn check_probes(record: &Record, protocol: &str) {
         assert_eq!(record[field].is_u64(), protocol == "line", "{field}: {record}");
     }
     if protocol == "line" {
-        let [sent, answered, missed] = PROBES.map(|field| number(record, field));
-        assert!(answered <= sent && missed <= sent, "{record}");
+        // A probe that never left this host is missed, and not sent.
+        let [sent, answered, _missed] = PROBES.map(|field| number(record, field));
+        assert!(answered <= sent, "{record}");
     }
     let answered = record["probes_answered"].as_u64().is_some_and(|answered| answered > 0);
     assert!(answered || record["rtt_us"].is_null(), "a round trip without an answer: {record}");

@@ -1,6 +1,7 @@
 //! The rules of liveness, each by an example.
 
 use super::*;
+use crate::core::{Deadlines, Heartbeat, whole_seconds};
 
 const SECOND: Duration = Duration::from_secs(1);
 const READ_TIMEOUT: Action = Action::Close(CloseReason::ReadTimeout);
@@ -18,6 +19,8 @@ struct Life {
     timing: Timing,
     may_probe: bool,
     start: Moment,
+    /// The kernel has bytes of an echo that the peer has not acknowledged, or does not take more.
+    held_up: bool,
 }
 
 fn life() -> Life {
@@ -25,7 +28,7 @@ fn life() -> Life {
     let deadlines = Deadlines { read: Some(SECOND * 60), write: Some(SECOND * 8), lifetime: None };
     let heartbeat = Heartbeat { interval: SECOND * 15, timeout: SECOND * 5, max_missed: 3 };
     let timing = Timing { deadlines, heartbeat: Some(heartbeat) };
-    Life { liveness: Liveness::new(start, 0), timing, may_probe: true, start }
+    Life { liveness: Liveness::new(start, 0), timing, may_probe: true, start, held_up: false }
 }
 
 impl Life {
@@ -39,8 +42,27 @@ impl Life {
     }
 
     fn ask(&mut self, second: u32, acknowledged: Option<u64>) -> Option<Action> {
-        let now = self.at(second);
-        self.liveness.handle_timeout(&self.timing, self.may_probe, now, acknowledged)
+        self.ask_at(self.at(second), Evidence { acknowledged_bytes: acknowledged, ..Evidence::default() })
+    }
+
+    fn ask_at(&mut self, now: Moment, evidence: Evidence) -> Option<Action> {
+        let left = u64::from(self.held_up);
+        let left = Left { all: left, echo: left };
+        let judging = self.liveness.is_judging(&self.timing, self.may_probe, now);
+        let look = judging.then_some(Look { left, evidence: &evidence });
+        self.liveness.handle_timeout(&self.timing, self.may_probe, now, look)
+    }
+
+    fn block(&mut self, second: u32, acknowledged: Option<u64>) {
+        let evidence = Evidence { acknowledged_bytes: acknowledged, ..Evidence::default() };
+        self.held_up = true;
+        self.liveness.blocked(self.at(second), &evidence);
+    }
+
+    /// The peer takes everything.
+    fn flush(&mut self, second: u32) {
+        self.held_up = false;
+        self.liveness.flushed(self.at(second));
     }
 
     fn retime(&mut self, second: u32) {
@@ -51,12 +73,13 @@ impl Life {
     /// Asks whenever it wants to be asked, until something is done: this, at that second.
     #[track_caller]
     fn expect(&mut self, second: u32, action: Action) {
-        let mut done = None;
+        let (mut done, mut looks) = (None, 0);
         while let (None, Some(next)) = (done, self.next()) {
             let now = self.start + next;
-            let action = self.liveness.handle_timeout(&self.timing, self.may_probe, now, None);
+            let action = self.ask_at(now, Evidence::default());
             done = action.map(|action| (next, action));
-            assert!(done.is_some() || self.next() > Some(next), "it would be asked for ever");
+            looks += 1;
+            assert!(looks < 1_000, "it would be asked for ever");
         }
         assert_eq!(done, Some((SECOND * second, action)));
     }
@@ -100,7 +123,7 @@ fn only_the_first_probe_is_early_and_by_a_fifth_at_most() {
         let first = life.next();
         assert!(first < Some(SECOND * 15) && first > Some(SECOND * 12), "{jitter}: {first:?}");
         let probe_at = first.map(|first| life.start + first).unwrap();
-        life.liveness.handle_timeout(&life.timing, true, probe_at, None);
+        life.ask_at(probe_at, Evidence::default());
         life.liveness.received(life.at(16));
         life.expect(31, Action::Probe);
     }
@@ -117,9 +140,11 @@ fn where_no_probe_may_go_the_read_deadline_rules() {
 fn a_slow_reader_is_never_reported_as_idle() {
     let mut life = life();
     life.timing.deadlines.write = None;
-    life.liveness.blocked(life.at(10), None);
-    assert_eq!(life.next(), None);
-    life.liveness.flushed(life.at(1_000));
+    life.block(10, None);
+    for second in (15..1_000).step_by(5) {
+        assert_eq!((life.next(), life.ask(second, None)), (Some(SECOND * second), None));
+    }
+    life.flush(1_000);
     life.expect(1_015, Action::Probe);
     assert_eq!(life.liveness.heard_at(), life.start, "what it took is no byte received");
 }
@@ -128,32 +153,32 @@ fn a_slow_reader_is_never_reported_as_idle() {
 fn a_probe_waits_for_its_answer_from_when_it_was_taken() {
     let mut life = life();
     life.expect(15, Action::Probe);
-    life.liveness.blocked(life.at(15), None);
-    life.liveness.flushed(life.at(18));
+    life.block(15, None);
+    life.flush(18);
     life.expect(23, Action::Probe);
     assert_eq!(life.liveness.missed(), 1);
 }
 
 #[test]
-fn to_send_without_a_stall_is_no_sign_of_life() {
+fn to_send_what_is_taken_at_once_is_no_sign_of_life() {
     let mut life = life();
-    life.liveness.flushed(life.at(10));
+    life.flush(10);
     life.expect(15, Action::Probe);
 }
 
 #[test]
 fn every_byte_taken_starts_the_write_deadline_again() {
     let mut life = life();
-    life.liveness.blocked(life.at(10), None);
-    life.liveness.advanced(life.at(17));
-    life.liveness.blocked(life.at(17), None);
+    life.block(10, None);
+    life.liveness.sent(life.at(17));
+    life.block(17, None);
     life.expect(25, WRITE_TIMEOUT);
 }
 
 #[test]
 fn an_acknowledgement_starts_the_write_deadline_again_and_is_looked_for_four_times_in_it() {
     let mut life = life();
-    life.liveness.blocked(life.at(10), Some(5));
+    life.block(10, Some(5));
     for (second, acknowledged) in [(12, 5), (14, 6), (16, 6), (18, 6), (20, 6)] {
         assert_eq!(life.next(), Some(SECOND * second));
         assert_eq!(life.ask(second, Some(acknowledged)), None, "{second}");
@@ -162,12 +187,12 @@ fn an_acknowledgement_starts_the_write_deadline_again_and_is_looked_for_four_tim
 }
 
 #[test]
-fn over_age_is_an_orderly_end_even_for_a_stalled_peer() {
-    for stalled in [false, true] {
+fn over_age_is_an_orderly_end_even_for_a_peer_that_takes_nothing() {
+    for held_up in [false, true] {
         let mut life = life();
         life.timing.deadlines.lifetime = Some(SECOND * 12);
-        if stalled {
-            life.liveness.blocked(life.at(11), None);
+        if held_up {
+            life.block(11, None);
         }
         life.expect(12, OVER_AGE);
     }
@@ -190,7 +215,7 @@ fn with_everything_off_nothing_is_waited_for() {
     let deadlines = Deadlines { read: None, write: None, lifetime: None };
     life.timing = Timing { deadlines, heartbeat: None };
     assert_eq!((life.next(), life.ask(1_000_000, None)), (None, None));
-    life.liveness.blocked(life.start, None);
+    life.block(0, None);
     assert_eq!(life.next(), None);
 }
 
@@ -201,10 +226,10 @@ fn what_would_judge_the_peer_starts_again_if_we_slept_through_it() {
     assert_eq!(unread.ask(100, None), Some(forgive(40)));
     unread.expect(160, READ_TIMEOUT);
 
-    let mut stalled = life();
-    stalled.liveness.blocked(stalled.start, None);
-    assert_eq!(stalled.ask(100, None), Some(forgive(98)), "the first look was due after two seconds");
-    stalled.expect(108, WRITE_TIMEOUT);
+    let mut held_up = life();
+    held_up.block(0, None);
+    assert_eq!(held_up.ask(100, None), Some(forgive(98)), "the first look was due after two seconds");
+    held_up.expect(108, WRITE_TIMEOUT);
 
     let mut probed = life();
     probed.expect(15, Action::Probe);
@@ -251,7 +276,8 @@ fn no_forgiveness_gives_more_than_the_whole_time() {
 fn a_little_late_is_punctual_and_an_age_is_not_forgiven() {
     let mut life = life();
     let now = life.at(60) + PUNCTUAL;
-    assert_eq!(life.liveness.handle_timeout(&life.timing, false, now, None), Some(READ_TIMEOUT));
+    life.may_probe = false;
+    assert_eq!(life.ask_at(now, Evidence::default()), Some(READ_TIMEOUT));
     life.timing.deadlines.lifetime = Some(SECOND);
     assert_eq!(life.ask(100, None), Some(OVER_AGE));
 }
@@ -270,11 +296,11 @@ fn what_new_settings_make_overdue_starts_again_and_a_probe_goes_out_at_once() {
     silent.retime(10);
     silent.expect(10, Action::Probe);
 
-    let mut stalled = life();
-    stalled.liveness.blocked(stalled.start, None);
-    stalled.timing.deadlines.write = Some(SECOND * 4);
-    stalled.retime(7);
-    stalled.expect(11, WRITE_TIMEOUT);
+    let mut held_up = life();
+    held_up.block(0, None);
+    held_up.timing.deadlines.write = Some(SECOND * 4);
+    held_up.retime(7);
+    held_up.expect(11, WRITE_TIMEOUT);
 
     let mut old = life();
     old.timing.deadlines.lifetime = Some(SECOND);
@@ -285,8 +311,8 @@ fn what_new_settings_make_overdue_starts_again_and_a_probe_goes_out_at_once() {
 #[test]
 fn to_be_blocked_again_is_no_progress() {
     let mut life = life();
-    life.liveness.blocked(life.at(10), None);
-    life.liveness.blocked(life.at(14), None);
+    life.block(10, None);
+    life.block(14, None);
     life.expect(18, WRITE_TIMEOUT);
 }
 

@@ -3,6 +3,24 @@
 use super::*;
 use crate::core::{Deadlines, Heartbeat};
 
+const TOLD_NOTHING: Evidence = Evidence {
+    acknowledged_bytes: None,
+    unacked: None,
+    retransmits: None,
+    total_retransmits: None,
+    data_segments: None,
+    unsent_bytes: None,
+    send_window: None,
+    segment: None,
+    kernel_probes: None,
+    retransmission_timeout: None,
+    patience: None,
+    last_data_sent: None,
+    last_ack: None,
+    round_trip: None,
+    receive_memory: None,
+};
+
 const SECOND: Duration = Duration::from_secs(1);
 
 const TIMING: Timing = Timing {
@@ -39,10 +57,10 @@ fn what_goes_back_is_unechoed_until_it_was_sent() {
     assert_eq!(receive(&mut session, now, "hello\n"), 6);
     assert!(!session.is_flushed());
     session.sent(now, 2);
-    assert_eq!(bytes(session.report(now)), (6, 2, 4));
+    assert_eq!(bytes(session.report(now, &TOLD_NOTHING)), (6, 2, 4));
     session.sent(now, 4);
     assert!(session.is_flushed());
-    assert_eq!(bytes(session.report(now)), (6, 6, 0));
+    assert_eq!(bytes(session.report(now, &TOLD_NOTHING)), (6, 6, 0));
 }
 
 #[test]
@@ -50,27 +68,27 @@ fn what_is_held_back_is_unechoed_and_goes_back_at_the_end_of_input() {
     let (mut session, now) = session();
     assert_eq!(receive(&mut session, now, "PONG 1"), 0);
     assert!(session.is_flushed());
-    assert_eq!(bytes(session.report(now)), (6, 0, 6));
+    assert_eq!(bytes(session.report(now, &TOLD_NOTHING)), (6, 0, 6));
     let mut buffer = [0; HEADROOM];
     let last = session.end_of_input(&mut buffer);
     assert_eq!(&buffer[last], b"PONG 1");
-    assert_eq!(bytes(session.report(now)), (6, 0, 6));
+    assert_eq!(bytes(session.report(now, &TOLD_NOTHING)), (6, 0, 6));
     session.sent(now, 6);
-    assert_eq!(bytes(session.report(now)), (6, 6, 0));
+    assert_eq!(bytes(session.report(now, &TOLD_NOTHING)), (6, 6, 0));
 }
 
 #[test]
 fn an_answer_is_received_but_neither_echoed_nor_missing() {
     let (mut session, now) = session();
     assert_eq!(receive(&mut session, now, "PONG 1\n"), 0);
-    assert_eq!(bytes(session.report(now)), (7, 0, 0));
+    assert_eq!(bytes(session.report(now, &TOLD_NOTHING)), (7, 0, 0));
 }
 
 #[test]
 fn what_comes_after_the_end_is_received_and_unechoed() {
     let (mut session, start) = session();
     session.discard(start + SECOND, 5);
-    let report = session.report(start + SECOND * 3);
+    let report = session.report(start + SECOND * 3, &TOLD_NOTHING);
     assert_eq!(bytes(report), (5, 0, 5));
     assert_eq!((report.lifetime, report.idle), (SECOND * 3, SECOND * 2));
 }
@@ -85,10 +103,13 @@ fn a_probe_is_sent_but_never_unechoed() {
     assert_eq!(probe.as_bytes(), b"PING 1\n");
     assert!(!session.is_flushed());
     session.sent(now, 3);
-    session.blocked(now, None);
-    assert_eq!(bytes(session.report(now)), (0, 3, 0));
+    session.blocked(now, &TOLD_NOTHING);
+    assert_eq!(bytes(session.report(now, &TOLD_NOTHING)), (0, 3, 0));
     session.sent(now + SECOND, 4);
     assert!(session.is_flushed());
+    let look_at = now + SECOND * 3;
+    assert_eq!(session.next_timeout(&TIMING), Some(look_at), "whether it has arrived");
+    assert_eq!(session.handle_timeout(&TIMING, look_at, Some(&TOLD_NOTHING)), None);
     assert_eq!(session.next_timeout(&TIMING), Some(now + SECOND * 6), "it waits from when it was taken");
 }
 
@@ -99,7 +120,7 @@ fn an_answer_is_counted_with_its_round_trip() {
     session.handle_timeout(&TIMING, now, None);
     session.sent(now, 7);
     receive(&mut session, now + SECOND, "PONG 1\n");
-    let probes = session.report(now).probes;
+    let probes = session.report(now, &TOLD_NOTHING).probes;
     let round_trip = Some(SECOND);
     assert_eq!(probes, Some(ProbeReport { sent: 1, answered: 1, missed: 0, round_trip }));
 }
@@ -108,7 +129,7 @@ fn an_answer_is_counted_with_its_round_trip() {
 fn a_raw_connection_counts_no_probes_and_sends_none() {
     let start = Moment::START;
     let mut session = Session::new(Protocol::Raw, start, 0);
-    assert_eq!(session.report(start).probes, None);
+    assert_eq!(session.report(start, &TOLD_NOTHING).probes, None);
     assert_eq!(session.next_timeout(&TIMING), Some(start + SECOND * 60));
     let step = session.handle_timeout(&TIMING, start + SECOND * 60, None);
     assert_eq!(step, Some(Step::Close(CloseReason::ReadTimeout)));
@@ -119,10 +140,13 @@ fn within_a_line_of_ours_no_probe_is_due() {
     let (mut session, start) = session();
     receive(&mut session, start, "half");
     session.sent(start, 4);
+    assert_eq!(session.next_timeout(&TIMING), Some(start + SECOND * 2), "to see whether it has arrived");
+    session.handle_timeout(&TIMING, start + SECOND * 2, Some(&TOLD_NOTHING));
     assert_eq!(session.next_timeout(&TIMING), Some(start + SECOND * 60));
-    let now = start + SECOND;
+    let now = start + SECOND * 3;
     receive(&mut session, now, " a line\n");
     session.sent(now, 8);
+    session.handle_timeout(&TIMING, now + SECOND * 2, Some(&TOLD_NOTHING));
     assert_eq!(session.next_timeout(&TIMING), Some(now + SECOND * 15));
 }
 

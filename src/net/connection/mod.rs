@@ -4,6 +4,7 @@
 //! true at one instant: commands to stop, bytes to write, bytes to read, the clock.
 
 pub mod tcp;
+mod timeouts;
 mod transport;
 mod unsent;
 
@@ -15,7 +16,7 @@ use std::task::{Context, Poll, ready};
 
 use super::event_loop::{EventLoop, ListenerState, Phase, QueueState, READ_BYTES, SlotId};
 use super::options::ListenerOptions;
-use crate::core::{Close, CloseReason, HEADROOM, Jitter, Moment, Operation, Report, Session, Step};
+use crate::core::{Close, CloseReason, Evidence, HEADROOM, Jitter, Moment, Operation, Report, Session};
 use transport::poll_read;
 use unsent::Unsent;
 
@@ -68,8 +69,10 @@ enum Stage {
     /// Our FIN is out; the peer may finish. Closing with unread input would reset the connection and
     /// could destroy the last bytes on their way.
     Lingering,
-    /// The peer sent FIN: once everything went back it is over.
+    /// The peer sent FIN: once everything went back, and its TCP acknowledged it, it is over.
     PeerFinished,
+    /// So did we, and it has not acknowledged everything yet (RFC 9293: LAST-ACK).
+    LastAck,
 }
 
 /// Done, not yet possible, or (`Err`) the end of the connection.
@@ -136,7 +139,10 @@ impl<T: Transport> Connection<T> {
         if close.reason == CloseReason::WriteTimeout {
             self.transport.abort_on_close();
         }
-        Ended { close, report: self.session.report(self.now()) }
+        // Everything was delivered where the peer closed: that was asked just now.
+        let delivered = close.reason == CloseReason::PeerClosed;
+        let evidence = if delivered { Evidence::default() } else { self.transport.evidence() };
+        Ended { close, report: self.session.report(self.now(), &evidence) }
     }
 
     fn run(&mut self, cx: &mut Context<'_>) -> Poll<Close> {
@@ -226,7 +232,8 @@ impl<T: Transport> Connection<T> {
             Stage::Flushing(left) => Poll::Ready(self.echo_rest(cx, scratch, left)),
             Stage::SendingFin => self.send_fin(cx),
             Stage::Lingering => self.linger(cx, scratch),
-            Stage::PeerFinished => Poll::Ready(Err(CloseReason::PeerClosed.into())),
+            Stage::PeerFinished => self.end_once_delivered(cx),
+            Stage::LastAck => Poll::Pending, // the clock looks for it
         }
     }
 
@@ -255,11 +262,42 @@ impl<T: Transport> Connection<T> {
     fn linger(&mut self, cx: &mut Context<'_>, scratch: &mut [u8]) -> Progress {
         let read = ready!(poll_read(&mut self.transport, cx, scratch));
         match read.map_err(read_failed)? {
-            0 => Poll::Ready(Err(CloseReason::PeerClosed.into())),
+            0 => {
+                self.stage = Stage::PeerFinished;
+                Poll::Ready(Ok(()))
+            }
             received => {
                 self.session.discard(self.now(), received);
                 Poll::Ready(Ok(()))
             }
+        }
+    }
+
+    /// Both sides have said everything. Our FIN makes the peer's TCP acknowledge at once what it may have held back.
+    fn end_once_delivered(&mut self, cx: &mut Context<'_>) -> Progress {
+        if !self.transport.has_unacknowledged() {
+            return Poll::Ready(Err(CloseReason::PeerClosed.into()));
+        }
+        self.look_for_reset()?;
+        let shutdown = ready!(Pin::new(&mut self.transport).poll_shutdown(cx));
+        if let Err(error) = shutdown {
+            self.look_for_reset()?; // it may have come just now, and tells more
+            return Poll::Ready(Err(tcp::close_of(&error, Some(Operation::Write))));
+        }
+        let evidence = self.transport.evidence();
+        if self.session.is_delivered(&evidence) {
+            return Poll::Ready(Err(CloseReason::PeerClosed.into()));
+        }
+        self.stage = Stage::LastAck;
+        self.session.expect_last(self.now(), &evidence);
+        Poll::Pending
+    }
+
+    /// Behind the peer's FIN a read finds no error any more.
+    fn look_for_reset(&self) -> Result<(), Close> {
+        match self.transport.take_error() {
+            Some(error) => Err(without_blocked(tcp::close_of(&error, Some(Operation::Write)))),
+            None => Ok(()),
         }
     }
 
@@ -287,10 +325,10 @@ impl<T: Transport> Connection<T> {
 
     /// Write first, queue second: only what the peer does not take is kept.
     fn send(&mut self, cx: &mut Context<'_>, now: Moment, bytes: &[u8]) -> Result<(), Close> {
-        let rest = self.write(cx, now, bytes)?;
+        let rest = self.write(cx, now, bytes).map_err(without_blocked)?;
         if !rest.is_empty() {
             self.unsent = Unsent::from(rest);
-            self.session.blocked(now, self.transport.acknowledged_bytes());
+            self.session.blocked(now, &self.transport.evidence());
         }
         Ok(())
     }
@@ -336,98 +374,8 @@ impl<T: Transport> Connection<T> {
         Ok(written)
     }
 
-    /// Does what is due by the clock. `Ready(Ok)`: something was, and there may be more to write or read now: the last
-    /// look may have found room for the rest, which the socket need not announce again.
-    ///
-    /// The timer is moved lazily: forward only when it fires, so that traffic costs no timer work.
-    fn watch_clock(&mut self, cx: &mut Context<'_>, scratch: &mut [u8]) -> Progress {
-        let Some(wake_at) = self.next_timeout() else {
-            return Poll::Pending;
-        };
-        if self.timer_at.is_some_and(|at| at <= wake_at && !self.event_loop.timers.have_fired(at)) {
-            return Poll::Pending;
-        }
-        if wake_at > self.now() {
-            self.set_timer(wake_at);
-            return Poll::Pending;
-        }
-        self.look_again(cx, scratch)?;
-        self.act_on_time(cx)?;
-        Poll::Ready(Ok(()))
-    }
-
-    fn set_timer(&mut self, at: Moment) {
-        self.unset_timer();
-        self.event_loop.timers.set(self.slot, at);
-        self.timer_at = Some(at);
-    }
-
-    /// One more look at the socket itself before the clock is believed: what arrived, or was taken, while we slept
-    /// must not count as silence.
-    fn look_again(&mut self, cx: &mut Context<'_>, scratch: &mut [u8]) -> Result<(), Close> {
-        if !self.unsent.is_empty() {
-            let written = self.transport.write_now(cx, self.unsent.rest());
-            if let Poll::Ready(written) = written {
-                let written = self.take_written(self.now(), written)?;
-                self.unsent.keep_last(self.unsent.rest().len() - written);
-            }
-        } else if self.stage == Stage::Echoing
-            && let Poll::Ready(read) = self.transport.read_now(cx, &mut scratch[HEADROOM..])
-        {
-            self.take_input(cx, scratch, read)?;
-        }
-        Ok(())
-    }
-
-    fn act_on_time(&mut self, cx: &mut Context<'_>) -> Result<(), Close> {
-        if self.stage == Stage::PeerFinished && self.unsent.is_empty() {
-            // The last look found the end: that came before the deadline. Whoever is queued would not come to say so.
-            return Err(CloseReason::PeerClosed.into());
-        }
-        let now = self.now();
-        let acknowledged = match self.unsent.is_empty() {
-            true => None,
-            false => self.transport.acknowledged_bytes(),
-        };
-        let timing = self.listener.timing();
-        match self.session.handle_timeout(&timing, now, acknowledged) {
-            None => Ok(()),
-            Some(Step::Send(probe)) => {
-                if self.session.is_asking_first() {
-                    self.session.note_sent_again(self.transport.evidence().sent_again);
-                }
-                self.send(cx, now, probe.as_bytes())
-            }
-            Some(Step::Finish) => {
-                self.begin_to_end();
-                Ok(())
-            }
-            Some(Step::Forgive(late)) => {
-                self.event_loop.stalls.note(late, true);
-                // A probe goes out at once: where the machine stays busy, the next run would come too late again.
-                self.act_on_time(cx)
-            }
-            Some(Step::Close(reason)) => {
-                let evidence = self.transport.evidence();
-                Err(self.session.close(reason, &timing, evidence))
-            }
-        }
-    }
-
-    fn next_timeout(&self) -> Option<Moment> {
-        self.session.next_timeout(&self.listener.timing())
-    }
-
     fn now(&self) -> Moment {
         self.event_loop.clock.now()
-    }
-}
-
-impl<T> Connection<T> {
-    fn unset_timer(&mut self) {
-        if let Some(at) = self.timer_at.take() {
-            self.event_loop.timers.unset(self.slot, at);
-        }
     }
 }
 
@@ -435,6 +383,15 @@ impl<T> Drop for Connection<T> {
     fn drop(&mut self) {
         self.unset_timer();
         self.event_loop.slots.release(self.slot);
+    }
+}
+
+/// A pipe is broken where bytes waited for the peer. Where none did, an EPIPE is the reset that came behind its FIN, and how far
+/// we were by then is chance.
+fn without_blocked(close: Close) -> Close {
+    match close.reason {
+        CloseReason::BrokenPipe => Close { reason: CloseReason::PeerReset, ..close },
+        _ => close,
     }
 }
 

@@ -23,8 +23,18 @@ pub trait Transport: AsyncRead + AsyncWrite + Unpin {
         Pin::new(self).poll_write(cx, bytes)
     }
 
-    /// Bytes that the peer's TCP has acknowledged since the connection began; `None` if unknown.
-    fn acknowledged_bytes(&self) -> Option<u64> {
+    /// Whether the peer's TCP has not acknowledged all that it was sent.
+    fn has_unacknowledged(&self) -> bool {
+        false
+    }
+
+    /// An error that came by itself, such as a reset, and was not told yet.
+    fn take_error(&self) -> Option<io::Error> {
+        None
+    }
+
+    /// What received bytes take up in the kernel; `None` if unknown.
+    fn receive_memory(&self) -> Option<u32> {
         None
     }
 
@@ -62,8 +72,16 @@ impl Transport for TcpStream {
         pending_if_blocked((&*SockRef::from(&*self)).write(bytes))
     }
 
-    fn acknowledged_bytes(&self) -> Option<u64> {
-        tcp::acknowledged_bytes(self)
+    fn has_unacknowledged(&self) -> bool {
+        tcp::has_unacknowledged(self)
+    }
+
+    fn take_error(&self) -> Option<io::Error> {
+        SockRef::from(self).take_error().ok().flatten()
+    }
+
+    fn receive_memory(&self) -> Option<u32> {
+        tcp::receive_memory(self)
     }
 
     fn evidence(&self) -> Evidence {

@@ -233,6 +233,7 @@ fn configure(socket: &SockRef<'_>, options: &ListenerOptions) -> io::Result<()> 
     socket.set_tcp_nodelay(true)?;
     // Urgent bytes (telnet sends some) are bytes of the stream like others; else the kernel keeps them from us.
     socket.set_out_of_band_inline(true)?;
+    tcp::limit_memory(socket)?;
     tcp::set_keepalive(socket, options.protocol, options.timing.heartbeat)
 }
 

@@ -5,5 +5,5 @@ mod info;
 mod options;
 
 pub use errors::close_of;
-pub use info::{acknowledged_bytes, evidence};
-pub use options::{abort_on_close, set_keepalive};
+pub use info::{evidence, has_unacknowledged, receive_memory};
+pub use options::{abort_on_close, limit_memory, set_keepalive};
