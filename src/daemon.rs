@@ -16,7 +16,7 @@ use crate::net::options::{ListenerOptions, ServerOptions};
 use crate::net::server::{self, Server};
 use crate::ops::logging::Logging;
 use crate::ops::signals::{Signals, Wish};
-use crate::ops::{events, systemd};
+use crate::ops::{events, orphans, systemd};
 
 /// The settings of the file, or the built-in ones, and over them what the command line says.
 ///
@@ -44,6 +44,7 @@ fn serve_with(arguments: &Serve, config: Config, logging: Rc<Logging>) -> anyhow
     let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
     runtime.block_on(async {
         let signals = Signals::listen()?; // first: from here on no signal ends us unheard
+        orphans::reap()?;
         let options = server_options(&config)?;
         limits::make_room_for(options.max_connections);
         events::starting(source(arguments), options.workers, options.max_connections);
@@ -71,6 +72,9 @@ async fn obey(mut signals: Signals, mut reloader: Reloader, commands: mpsc::Send
             // The service manager has been told of the stop: "ready" would take it back.
             Wish::Reload if stopping => events::reload_failed(&anyhow!("the server is stopping")),
             Wish::Reload => reloader.reload(&commands).await,
+            Wish::Summary if commands.send(server::Command::Summary).await.is_err() => return,
+            Wish::Summary => {}
+            Wish::Handover => events::handover_failed(),
         }
     }
 }

@@ -24,6 +24,8 @@ pub enum Command {
     Stop,
     /// Become what these options say, wholly or not at all, and answer. The number of workers stays.
     Change(ServerOptions, oneshot::Sender<anyhow::Result<()>>),
+    /// Log the totals now.
+    Summary,
 }
 
 /// A server whose addresses are bound.
@@ -106,6 +108,7 @@ impl Running {
                     // Nobody waits for the answer only where everything ends.
                     let _ = answer.send(self.change(options).await);
                 }
+                Some(Command::Summary) => events::summary(&self.intake.totals()),
                 Some(Command::Stop) | None => return,
             }
         }
@@ -144,7 +147,7 @@ impl Running {
         tokio::select! {
             () = finished.all() => {}
             () = tokio::time::sleep(options.shutdown_grace) => {}
-            () = stop_wanted(commands) => {}
+            () = stop_wanted(commands, &intake) => {}
             () = async { loop { pulse.beat().await } } => {}
         }
         enter(Phase::Ending);
@@ -162,6 +165,12 @@ fn next_summary(options: &ServerOptions) -> Option<Instant> {
 }
 
 /// Waits for the second wish to stop; changes are not worth making any more.
-async fn stop_wanted(commands: &mut mpsc::Receiver<Command>) {
-    while let Some(Command::Change(..)) = commands.recv().await {}
+async fn stop_wanted(commands: &mut mpsc::Receiver<Command>, intake: &Intake) {
+    loop {
+        match commands.recv().await {
+            Some(Command::Change(..)) => {}
+            Some(Command::Summary) => events::summary(&intake.totals()),
+            Some(Command::Stop) | None => return,
+        }
+    }
 }

@@ -253,6 +253,14 @@ pub fn reload_failed(why: &anyhow::Error) {
     warn!(event = display("reload_failed"), "reload failed, the old configuration stays: {why:#}");
 }
 
+/// Somebody asked to go on as another process.
+pub fn handover_failed() {
+    error!(
+        event = display("handover_failed"),
+        "cannot hand the connections over to another process: this version does not know how; serving on"
+    );
+}
+
 /// A setting changed by a reload. `None`: there was, or is, no such setting.
 pub fn setting_changed(key: &str, old: Option<&str>, new: Option<&str>, needs_restart: bool) {
     let when = if needs_restart { "with the next restart" } else { "now" };

@@ -6,5 +6,7 @@ pub mod json;
 pub mod log_queue;
 pub mod log_stream;
 pub mod logging;
+pub mod orphans;
+pub mod process_state;
 pub mod signals;
 pub mod systemd;
