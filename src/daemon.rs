@@ -1,5 +1,6 @@
 //! `serve`: joins configuration, log, signals, service manager and server.
 
+use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::thread::available_parallelism;
 
@@ -33,14 +34,25 @@ pub fn settings(arguments: &Serve) -> anyhow::Result<Config> {
 ///
 /// # Errors
 /// See [`crate::exit_status::ExitStatus::of`] for what they mean.
-pub fn serve(arguments: &Serve, config: Config, logging: Logging) -> anyhow::Result<()> {
+pub fn serve(
+    arguments: &Serve,
+    config: Config,
+    passed: Vec<(String, OwnedFd)>,
+    logging: Logging,
+) -> anyhow::Result<()> {
     let logging = Rc::new(logging);
-    let served = serve_with(arguments, config, Rc::clone(&logging)).inspect_err(events::fatal);
+    let passed = InheritedSockets::new(passed);
+    let served = serve_with(arguments, config, passed, Rc::clone(&logging)).inspect_err(events::fatal);
     logging.finish();
     served
 }
 
-fn serve_with(arguments: &Serve, config: Config, logging: Rc<Logging>) -> anyhow::Result<()> {
+fn serve_with(
+    arguments: &Serve,
+    config: Config,
+    passed: InheritedSockets,
+    logging: Rc<Logging>,
+) -> anyhow::Result<()> {
     let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
     runtime.block_on(async {
         let signals = Signals::listen()?; // first: from here on no signal ends us unheard
@@ -48,8 +60,8 @@ fn serve_with(arguments: &Serve, config: Config, logging: Rc<Logging>) -> anyhow
         let options = server_options(&config)?;
         limits::make_room_for(options.max_connections);
         events::starting(source(arguments), options.workers, options.max_connections);
-        let inherited = systemd::inherited_sockets().context("cannot take the sockets passed to us")?;
-        let server = Server::bind(options, InheritedSockets::new(inherited))?;
+        systemd::connect();
+        let server = Server::bind(options, passed)?;
         let (commands, inbox) = mpsc::channel(1);
         let reloader = Reloader { arguments: arguments.clone(), current: config, logging };
         tokio::task::spawn_local(obey(signals, reloader, commands));

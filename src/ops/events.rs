@@ -126,6 +126,15 @@ pub fn connections_clamped(wanted: usize, possible: usize) {
     );
 }
 
+/// Whoever started us wants to be told how we are, and cannot be.
+pub fn service_manager_unreachable(socket: &str, cause: &io::Error) {
+    warn!(
+        event = display("service_manager_unreachable"),
+        errno = errno_name(cause),
+        "nobody can be told that the service is ready, at NOTIFY_SOCKET={socket}: {cause}"
+    );
+}
+
 /// A listener takes connections.
 pub fn listening(listener: &str, protocol: Protocol, address: SocketAddr) {
     info!(

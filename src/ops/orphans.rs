@@ -17,9 +17,9 @@ pub fn reap() -> io::Result<()> {
     }
     let mut ended = signal(SignalKind::child())?;
     tokio::task::spawn_local(async move {
-        loop {
+        reap_those_that_ended(); // before there was a handler
+        while ended.recv().await.is_some() {
             reap_those_that_ended();
-            ended.recv().await;
         }
     });
     Ok(())
