@@ -135,6 +135,15 @@ pub fn service_manager_unreachable(socket: &str, cause: &io::Error) {
     );
 }
 
+/// The journal was to get the records, and takes none.
+pub fn journal_missed(socket: &str, cause: &io::Error) {
+    error!(
+        event = display("journal_missed"),
+        errno = errno_name(cause),
+        "records go to standard error as text: the journal takes none at {socket}: {cause}"
+    );
+}
+
 /// A listener takes connections.
 pub fn listening(listener: &str, protocol: Protocol, address: SocketAddr) {
     info!(
