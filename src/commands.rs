@@ -9,6 +9,7 @@ use crate::config::{self, Config};
 use crate::ops::logging::{Logging, stderr_is_the_journal};
 use crate::ops::passed_sockets::passed_sockets;
 use crate::ops::process_state;
+use crate::settings::settings;
 use crate::{daemon, explain};
 
 /// Runs a command to its end. An error has been told to the user by then.
@@ -28,7 +29,7 @@ pub fn run(command: Command) -> anyhow::Result<()> {
 fn serve(arguments: &Serve) -> anyhow::Result<()> {
     process_state::reset().context("cannot take care of signals").inspect_err(tell)?;
     let passed = passed_sockets().context("cannot take the sockets passed to us").inspect_err(tell)?;
-    let config = daemon::settings(arguments).inspect_err(tell)?;
+    let config = settings(arguments).inspect_err(tell)?;
     let logging = Logging::start(config.log.format, config.log.level).inspect_err(tell)?;
     daemon::serve(arguments, config, passed, logging)
 }

@@ -4,7 +4,7 @@ use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::thread::available_parallelism;
 
-use anyhow::{Context as _, anyhow, ensure};
+use anyhow::{Context as _, anyhow};
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, oneshot};
 
@@ -18,17 +18,7 @@ use crate::net::server::{self, Server};
 use crate::ops::logging::Logging;
 use crate::ops::signals::{Signals, Wish};
 use crate::ops::{events, orphans, systemd};
-
-/// The settings of the file, or the built-in ones, and over them what the command line says.
-///
-/// # Errors
-/// [`config::Problems`]
-pub fn settings(arguments: &Serve) -> anyhow::Result<Config> {
-    let mut config = Config::of(arguments.config.as_deref())?;
-    config.log.format = arguments.log_format.unwrap_or(config.log.format);
-    config.log.level = arguments.log_level.unwrap_or(config.log.level);
-    Ok(config)
-}
+use crate::settings::Reading;
 
 /// Serves until told to stop. An error has been told in the log by then.
 ///
@@ -63,7 +53,7 @@ fn serve_with(
         systemd::connect();
         let server = Server::bind(options, passed)?;
         let (commands, inbox) = mpsc::channel(1);
-        let reloader = Reloader { arguments: arguments.clone(), current: config, logging };
+        let reloader = Reloader { arguments: arguments.clone(), current: config, logging, reading: None };
         tokio::task::spawn_local(obey(signals, reloader, commands));
         server.run(inbox).await
     })
@@ -74,16 +64,31 @@ fn source(arguments: &Serve) -> &str {
     file.map_or("the built-in default (loopback only)", |file| file.to_str().unwrap_or("a file"))
 }
 
-/// Turns signals into commands, for ever.
+/// Turns signals into commands, for ever. It waits for signals alone: a file may take its time, and another SIGHUP begins
+/// to read it anew.
 async fn obey(mut signals: Signals, mut reloader: Reloader, commands: mpsc::Sender<server::Command>) {
     let mut stopping = false;
     loop {
-        match signals.next().await {
-            Wish::Stop if commands.send(server::Command::Stop).await.is_err() => return,
-            Wish::Stop => stopping = true,
-            // The service manager has been told of the stop: "ready" would take it back.
-            Wish::Reload if stopping => events::reload_failed(&anyhow!("the server is stopping")),
-            Wish::Reload => reloader.reload(&commands).await,
+        let wish = tokio::select! {
+            wish = signals.next() => wish,
+            wanted = reloader.settings_read() => {
+                reloader.finish(wanted, &commands).await;
+                continue;
+            }
+        };
+        match wish {
+            Wish::Stop => {
+                // The service manager is told of the stop: "ready" would take it back.
+                if reloader.reading.take().is_some() {
+                    events::reload_failed(&anyhow!(STOPPING));
+                }
+                stopping = true;
+                if commands.send(server::Command::Stop).await.is_err() {
+                    return;
+                }
+            }
+            Wish::Reload if stopping => events::reload_failed(&anyhow!(STOPPING)),
+            Wish::Reload => reloader.begin(&commands).await,
             Wish::Summary if commands.send(server::Command::Summary).await.is_err() => return,
             Wish::Summary => {}
             Wish::Handover => events::handover_failed(),
@@ -91,33 +96,57 @@ async fn obey(mut signals: Signals, mut reloader: Reloader, commands: mpsc::Send
     }
 }
 
+const STOPPING: &str = "the server is stopping";
+
 /// What a reload needs to know.
 struct Reloader {
     arguments: Serve,
     current: Config,
     logging: Rc<Logging>,
+    /// The reload under way.
+    reading: Option<Reading>,
 }
 
 impl Reloader {
-    async fn reload(&mut self, commands: &mpsc::Sender<server::Command>) {
+    /// Begins a reload; one that had begun is forgotten.
+    async fn begin(&mut self, commands: &mpsc::Sender<server::Command>) {
         systemd::reloading();
-        match self.try_reload(commands).await {
+        match Reading::start(&self.arguments) {
+            Ok(reading) => self.reading = Some(reading),
+            Err(error) => self.finish(Err(error), commands).await,
+        }
+    }
+
+    /// The settings, once the reload under way has read them.
+    async fn settings_read(&mut self) -> anyhow::Result<Config> {
+        match &mut self.reading {
+            Some(reading) => reading.result().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    async fn finish(&mut self, wanted: anyhow::Result<Config>, commands: &mpsc::Sender<server::Command>) {
+        self.reading = None;
+        let changed = match wanted {
+            Ok(wanted) => self.change(wanted, commands).await,
+            Err(error) => Err(error),
+        };
+        match changed {
             Ok(changes) => events::reloaded(changes),
             Err(error) => events::reload_failed(&error),
         }
         systemd::ready();
     }
 
-    /// Applies the file wholly or, on an error, not at all; returns how many settings changed.
-    async fn try_reload(&mut self, commands: &mpsc::Sender<server::Command>) -> anyhow::Result<usize> {
-        let file = self.arguments.config.as_deref();
-        let file = file.context("there is no file: the built-in default is served")?;
-        // Opening a FIFO would wait for its writer, and everything here with it.
-        ensure!(!file.exists() || file.is_file() || file.is_dir(), "{} is not a plain file", file.display());
-        let wanted = settings(&self.arguments)?;
+    /// Applies the settings wholly or, on an error, not at all; returns how many changed.
+    async fn change(
+        &mut self,
+        wanted: Config,
+        commands: &mpsc::Sender<server::Command>,
+    ) -> anyhow::Result<usize> {
         let (answer, done) = oneshot::channel();
         commands.send(server::Command::Change(server_options(&wanted)?, answer)).await?;
-        done.await.context("the server is stopping")??;
+        done.await.context(STOPPING)??;
         let changes = config::changes(&self.current, &wanted);
         for change in &changes {
             let (old, new) = (change.old.as_deref(), change.new.as_deref());

@@ -14,3 +14,4 @@ pub mod exit_status;
 pub mod explain;
 pub mod net;
 pub mod ops;
+pub mod settings;

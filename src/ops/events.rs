@@ -266,9 +266,18 @@ pub fn stall(stall: &Stall) {
     );
 }
 
-/// The old configuration stays.
+/// The file of a reload has not been read for this long.
+pub fn reload_waits(waited: Duration) {
+    warn!(
+        event = display("reload_waits"),
+        waited_ms = milliseconds(waited),
+        "the reload waits for the file, as on a mount that hangs; the old configuration is served meanwhile"
+    );
+}
+
+/// The old configuration stays, and whoever wanted another must hear of it at every level.
 pub fn reload_failed(why: &anyhow::Error) {
-    warn!(event = display("reload_failed"), "reload failed, the old configuration stays: {why:#}");
+    error!(event = display("reload_failed"), "reload failed, the old configuration stays: {why:#}");
 }
 
 /// Somebody asked to go on as another process.
