@@ -9,14 +9,12 @@ use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::cli::Serve;
-use crate::config::{self, Config, Count};
+use crate::config::{self, Change, Config, Count};
 use crate::core::Timing;
-use crate::net::inherited::InheritedSockets;
-use crate::net::limits;
-use crate::net::options::{ListenerOptions, ServerOptions};
-use crate::net::server::{self, Server};
+use crate::limits;
+use crate::net::{self, InheritedSockets, ListenerOptions, Server, ServerOptions};
 use crate::ops::logging::Logging;
-use crate::ops::signals::{Signals, Wish};
+use crate::ops::signals::{self, Signals};
 use crate::ops::{events, orphans, systemd};
 use crate::settings::Reading;
 
@@ -66,32 +64,32 @@ fn source(arguments: &Serve) -> &str {
 
 /// Turns signals into commands, for ever. It waits for signals alone: a file may take its time, and another SIGHUP begins
 /// to read it anew.
-async fn obey(mut signals: Signals, mut reloader: Reloader, commands: mpsc::Sender<server::Command>) {
+async fn obey(mut signals: Signals, mut reloader: Reloader, commands: mpsc::Sender<net::Command>) {
     let mut stopping = false;
     loop {
-        let wish = tokio::select! {
-            wish = signals.next() => wish,
+        let command = tokio::select! {
+            command = signals.next() => command,
             wanted = reloader.settings_read() => {
                 reloader.finish(wanted, &commands).await;
                 continue;
             }
         };
-        match wish {
-            Wish::Stop => {
+        match command {
+            signals::Command::Stop => {
                 // The service manager is told of the stop: "ready" would take it back.
                 if reloader.reading.take().is_some() {
                     events::reload_failed(&anyhow!(STOPPING));
                 }
                 stopping = true;
-                if commands.send(server::Command::Stop).await.is_err() {
+                if commands.send(net::Command::Stop).await.is_err() {
                     return;
                 }
             }
-            Wish::Reload if stopping => events::reload_failed(&anyhow!(STOPPING)),
-            Wish::Reload => reloader.begin(&commands).await,
-            Wish::Summary if commands.send(server::Command::Summary).await.is_err() => return,
-            Wish::Summary => {}
-            Wish::Handover => events::handover_failed(),
+            signals::Command::Reload if stopping => events::reload_failed(&anyhow!(STOPPING)),
+            signals::Command::Reload => reloader.begin(&commands).await,
+            signals::Command::Summary if commands.send(net::Command::Summary).await.is_err() => return,
+            signals::Command::Summary => {}
+            signals::Command::Handover => events::handover_failed(),
         }
     }
 }
@@ -109,7 +107,7 @@ struct Reloader {
 
 impl Reloader {
     /// Begins a reload; one that had begun is forgotten.
-    async fn begin(&mut self, commands: &mpsc::Sender<server::Command>) {
+    async fn begin(&mut self, commands: &mpsc::Sender<net::Command>) {
         systemd::reloading();
         match Reading::start(&self.arguments) {
             Ok(reading) => self.reading = Some(reading),
@@ -125,7 +123,7 @@ impl Reloader {
         }
     }
 
-    async fn finish(&mut self, wanted: anyhow::Result<Config>, commands: &mpsc::Sender<server::Command>) {
+    async fn finish(&mut self, wanted: anyhow::Result<Config>, commands: &mpsc::Sender<net::Command>) {
         self.reading = None;
         let changed = match wanted {
             Ok(wanted) => self.change(wanted, commands).await,
@@ -142,23 +140,18 @@ impl Reloader {
     async fn change(
         &mut self,
         wanted: Config,
-        commands: &mpsc::Sender<server::Command>,
+        commands: &mpsc::Sender<net::Command>,
     ) -> anyhow::Result<usize> {
+        let mut next = self.current.clone();
+        let changes = next.adopt(wanted);
         let (answer, done) = oneshot::channel();
-        commands.send(server::Command::Change(server_options(&wanted)?, answer)).await?;
+        commands.send(net::Command::Change(server_options(&next)?, answer)).await?;
         done.await.context(STOPPING)??;
-        let changes = config::changes(&self.current, &wanted);
-        for change in &changes {
-            let (old, new) = (change.old.as_deref(), change.new.as_deref());
-            events::setting_changed(&change.key, old, new, change.needs_restart());
+        for Change { key, old, new, needs_restart } in &changes {
+            events::setting_changed(key, old.as_deref(), new.as_deref(), *needs_restart);
         }
-        self.logging.set_level(wanted.log.level);
-        // What waits for a restart is told again by the next reload.
-        self.current = Config {
-            server: config::Server { workers: self.current.server.workers, ..wanted.server },
-            log: config::Log { format: self.current.log.format, ..wanted.log },
-            ..wanted
-        };
+        self.logging.set_level(next.log.level);
+        self.current = next;
         Ok(changes.len())
     }
 }

@@ -3,8 +3,7 @@
 use std::process::ExitCode;
 
 use crate::config::Problems;
-use crate::net::inherited::SocketMismatch;
-use crate::net::listener::BindError;
+use crate::net::{BindError, SocketMismatch};
 
 /// The exit statuses of pulse-echo. Wrong usage, 2, is clap's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

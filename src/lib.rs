@@ -12,6 +12,7 @@ pub mod core;
 pub mod daemon;
 pub mod exit_status;
 pub mod explain;
+pub mod limits;
 pub mod net;
 pub mod ops;
 pub mod settings;

@@ -11,7 +11,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
-use pulse_echo::net::limits::raise_descriptor_limit;
+use pulse_echo::limits::raise_descriptor_limit;
 use support::daemon::Daemon;
 use support::record::number;
 use support::{dawdle, eventually, eventually_true, now};

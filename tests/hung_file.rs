@@ -2,13 +2,12 @@
 
 mod support;
 
-use std::ffi::CString;
 use std::fs::{self, File};
 use std::os::fd::AsRawFd as _;
-use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::signal::Signal;
 use support::client::Client;
 use support::daemon::{Daemon, LISTENERS, serve};
@@ -32,13 +31,9 @@ impl HungMount {
         hung.server = Some(server?);
         let descriptor = hung.server.as_ref()?.as_raw_fd();
         let options = format!("fd={descriptor},rootmode=40000,user_id=0,group_id=0");
-        let [target, options] = [hung.directory.as_os_str().as_bytes(), options.as_bytes()]
-            .map(|text| CString::new(text).expect("plain text"));
-        // SAFETY: all arguments are strings of ours that end with a null byte.
-        let mounted = unsafe {
-            libc::mount(c"hung".as_ptr(), target.as_ptr(), c"fuse".as_ptr(), 0, options.as_ptr().cast())
-        };
-        (mounted == 0).then_some(hung)
+        let mounted =
+            mount(Some("hung"), &hung.directory, Some("fuse"), MsFlags::empty(), Some(options.as_str()));
+        mounted.is_ok().then_some(hung)
     }
 
     fn recover(&mut self) {
@@ -49,9 +44,7 @@ impl HungMount {
 impl Drop for HungMount {
     fn drop(&mut self) {
         self.recover();
-        let target = CString::new(self.directory.as_os_str().as_bytes()).expect("plain text");
-        // SAFETY: the argument is a string of ours that ends with a null byte.
-        unsafe { libc::umount2(target.as_ptr(), libc::MNT_DETACH) };
+        let _ = umount2(&self.directory, MntFlags::MNT_DETACH);
         let _ = fs::remove_dir(&self.directory);
     }
 }

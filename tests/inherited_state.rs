@@ -26,6 +26,7 @@ fn start_after(inheritance: fn() -> io::Result<()>) -> Daemon {
     Daemon::start_command(prepared(serve(&config), inheritance), config)
 }
 
+#[expect(unsafe_code, reason = "what runs between fork and exec is for its author to answer for")]
 fn prepared(mut command: Command, inheritance: fn() -> io::Result<()>) -> Command {
     // SAFETY: what the tests do there are system calls alone.
     unsafe { command.pre_exec(inheritance) };
@@ -36,6 +37,7 @@ fn block_all_signals() -> io::Result<()> {
     Ok(SigSet::all().thread_set_mask()?)
 }
 
+#[expect(unsafe_code, reason = "a disposition can be a handler, for which no safe function answers")]
 fn ignore_signals() -> io::Result<()> {
     for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGQUIT, libc::SIGHUP, libc::SIGUSR1, libc::SIGCHLD] {
         // SAFETY: to be ignored is no handler.
@@ -76,6 +78,7 @@ fn signals_from_before_the_start_ask_for_nothing() {
 }
 
 /// alarm(2) and setitimer(2) outlive an exec too. The one of the processor's time would never run out here.
+#[expect(unsafe_code, reason = "no safe crate sets this timer")]
 fn leave_an_alarm() -> io::Result<()> {
     let soon = libc::timeval { tv_sec: 0, tv_usec: 300_000 };
     let alarm = libc::itimerval { it_interval: soon, it_value: soon };
@@ -95,6 +98,7 @@ fn an_alarm_from_before_the_start_does_not_ring() {
 }
 
 #[test]
+#[expect(unsafe_code, reason = "no safe crate has real-time signals")]
 fn the_signals_of_others_habits_do_not_kill() {
     let daemon = start_after(|| Ok(()));
     let mut client = Client::connect(daemon.address("line"));

@@ -5,7 +5,7 @@ mod support;
 use std::net::TcpStream;
 use std::time::Duration;
 
-use pulse_echo::net::limits::raise_descriptor_limit;
+use pulse_echo::limits::raise_descriptor_limit;
 use socket2::SockRef;
 use support::client::Client;
 use support::daemon::Daemon;

@@ -13,7 +13,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 
-use support::{say_skipped, skip};
+use support::process::BINARY;
+use support::{example, say_skipped, skip};
 
 /// For one script, in seconds.
 const TIME_LIMIT: &str = "300";
@@ -114,9 +115,8 @@ fn command(systemd: &Systemd, environment: &[(&str, PathBuf)]) -> Command {
 
 /// What tests/systemd/run wants to know.
 fn environment(package: Option<PathBuf>) -> Vec<(&'static str, PathBuf)> {
-    let client = binary().with_file_name("examples").join("service_client");
-    assert!(client.exists(), "{client:?} is not built: cargo build --examples");
-    let files = [("PULSE_ECHO_BINARY", binary().to_owned()), ("SERVICE_CLIENT", client)];
+    let client = example::build("service_client");
+    let files = [("PULSE_ECHO_BINARY", PathBuf::from(BINARY)), ("SERVICE_CLIENT", client)];
     files.into_iter().chain(package.map(|package| ("PULSE_ECHO_PACKAGE", package))).collect()
 }
 
@@ -130,10 +130,6 @@ fn project() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn binary() -> &'static Path {
-    Path::new(env!("CARGO_BIN_EXE_pulse-echo"))
-}
-
 fn target() -> &'static Path {
-    binary().ancestors().nth(2).unwrap()
+    Path::new(BINARY).ancestors().nth(2).unwrap()
 }

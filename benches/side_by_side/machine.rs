@@ -45,6 +45,7 @@ fn only(core: usize) -> anyhow::Result<CpuSet> {
 
 /// Makes the calling thread one that runs only while no other wants to: its load must not delay what is measured
 /// on the same core.
+#[expect(unsafe_code, reason = "nix does not set scheduling policies")]
 pub fn yield_to_others() {
     let parameters = libc::sched_param { sched_priority: 0 };
     // SAFETY: the pointer is to a live local; the calling thread's policy is all that changes. Failing, it is less calm.

@@ -26,7 +26,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
-use pulse_echo::net::limits;
+use pulse_echo::limits;
 
 use crate::machine::Cores;
 use crate::report::Table;

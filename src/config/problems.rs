@@ -1,11 +1,12 @@
 //! What is wrong with a configuration file, told so that all of it can be put right in one go.
 
 use std::cell::RefCell;
+use std::collections::HashSet;
 use std::error::Error;
 use std::fmt;
 
 /// A place in a file. Both count from 1, the column in characters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Place {
     /// The line, from 1
     pub line: usize,
@@ -104,6 +105,7 @@ pub(super) struct Findings<'t> {
     pub text: &'t str,
     line_starts: Vec<usize>,
     problems: RefCell<Vec<Problem>>,
+    wrong: RefCell<HashSet<Place>>,
 }
 
 impl<'t> Findings<'t> {
@@ -113,6 +115,7 @@ impl<'t> Findings<'t> {
             text,
             line_starts: std::iter::once(0).chain(after_newlines).collect(),
             problems: RefCell::default(),
+            wrong: RefCell::default(),
         }
     }
 
@@ -132,12 +135,18 @@ impl<'t> Findings<'t> {
     }
 
     pub fn report(&self, spot: &Spot, message: String, hint: Option<String>) {
+        self.wrong.borrow_mut().insert(spot.place);
         self.problems.borrow_mut().push(Problem {
             place: Some(spot.place),
             key: spot.key.clone(),
             message,
             hint,
         });
+    }
+
+    /// Whether what stands at `place` was reported: nothing is to be concluded from it.
+    pub fn is_wrong(&self, place: Place) -> bool {
+        self.wrong.borrow().contains(&place)
     }
 
     /// The config, if nothing was found wrong. Without one something was.

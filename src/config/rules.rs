@@ -5,68 +5,72 @@ use std::collections::hash_map::Entry;
 use std::fmt::Display;
 use std::hash::Hash;
 
-use super::duration::written;
 use super::problems::{Findings, Spot};
-use super::setting::{Found, Origin};
-use super::settings::{Draft, Timing};
+use super::reader::Section;
+use super::sections::Listener;
+use super::values::written;
+
+/// A listener and the section it was read from.
+pub(super) type Read<'d> = (Section<'d>, Listener);
 
 /// Reports where listeners contradict themselves or one another.
-pub(super) fn check(listeners: &[Draft], findings: &Findings<'_>) {
-    check_unique(listeners, findings, |listener| listener.name.as_ref());
-    check_unique(listeners, findings, |listener| {
-        // Port 0 is another free port each time.
-        listener.address.as_ref().filter(|address| address.value.port() != 0)
+pub(super) fn check(listeners: &[Read<'_>], top: &Section<'_>) {
+    check_unique(listeners, "name", |listener| Some(&listener.name));
+    // Port 0 is another free port each time.
+    check_unique(listeners, "address", |listener| {
+        Some(&listener.address).filter(|address| address.port() != 0)
     });
-    for listener in listeners {
-        check_heartbeat(&listener.timing, findings);
+    for (section, listener) in listeners {
+        check_heartbeat(section, listener, top);
     }
 }
 
 /// No two listeners may have the same of what is `picked`.
-fn check_unique<T: Eq + Hash + Display>(
-    listeners: &[Draft],
-    findings: &Findings<'_>,
-    picked: impl Fn(&Draft) -> Option<&Found<T>>,
+fn check_unique<'l, T: Eq + Hash + Display + 'l>(
+    listeners: &'l [Read<'_>],
+    key: &'static str,
+    picked: impl Fn(&'l Listener) -> Option<&'l T>,
 ) {
     let mut holders = HashMap::new();
-    for listener in listeners {
-        let Some(mine) = picked(listener) else {
+    for (section, listener) in listeners {
+        let spot = section.own(&[key]).filter(|spot| !section.findings.is_wrong(spot.place));
+        let (Some(spot), Some(value)) = (spot, picked(listener)) else {
             continue;
         };
-        match holders.entry(&mine.value) {
+        match holders.entry(value) {
             Entry::Vacant(entry) => {
-                entry.insert((listener, mine.spot.place.line));
+                entry.insert((listener, spot.place.line));
             }
             Entry::Occupied(entry) => {
                 let (holder, line) = entry.get();
                 let message = format!(
-                    "given \"{}\", which {} has already (line {line}), allowed: one of its own",
-                    mine.value,
+                    "given \"{value}\", which {} has already (line {line}), allowed: one of its own",
                     title(holder),
                 );
-                findings.report(&mine.spot, message, None);
+                section.findings.report(&spot, message, None);
             }
         }
     }
 }
 
-fn title(listener: &Draft) -> String {
-    match &listener.name {
-        Some(name) => format!("listener \"{}\"", name.value),
-        None => "another listener".to_owned(),
+/// A name that is wrong or missing is empty here.
+fn title(listener: &Listener) -> String {
+    match listener.name.as_str() {
+        "" => "another listener".to_owned(),
+        name => format!("listener \"{name}\""),
     }
 }
 
 /// A read deadline that ends a connection before the heartbeat can tell makes it pointless.
-fn check_heartbeat(timing: &Timing, findings: &Findings<'_>) {
-    let (Some(read), Some(heartbeat)) = (timing.read.value, timing.heartbeat()) else {
+fn check_heartbeat(section: &Section<'_>, listener: &Listener, top: &Section<'_>) {
+    let (Some(read), Some(heartbeat)) = (listener.deadlines.read, listener.heartbeat) else {
         return;
     };
     let needed = heartbeat.detection_time();
     if read >= needed {
         return;
     }
-    let Some(spot) = culprit(timing) else { return };
+    let Some(spot) = culprit(section, top, section.findings) else { return };
     let message = format!(
         "the heartbeat is pointless, given a read deadline of {}: it finds a dead peer only within \
          {} (interval {} + {} x timeout {})",
@@ -77,17 +81,21 @@ fn check_heartbeat(timing: &Timing, findings: &Findings<'_>) {
         written(heartbeat.timeout),
     );
     let hint = format!("allowed: a read deadline of {} or more, or one of the two \"off\"", written(needed));
-    findings.report(spot, message, Some(hint));
+    section.findings.report(&spot, message, Some(hint));
 }
+
+/// What decides whether a heartbeat can speak; the deadline is the first suspect.
+const INVOLVED: [[&str; 2]; 4] =
+    [["deadlines", "read"], ["heartbeat", "interval"], ["heartbeat", "timeout"], ["heartbeat", "max_missed"]];
 
 /// Where read deadline and heartbeat fell out: the listener's own value rather than an inherited
 /// one, the deadline rather than the heartbeat. None if one of them is wrong in itself.
-fn culprit(timing: &Timing) -> Option<&Spot> {
-    let origins =
-        [&timing.read.origin, &timing.interval.origin, &timing.timeout.origin, &timing.max_missed.origin];
-    if origins.iter().any(|origin| matches!(origin, Origin::Wrong)) {
+fn culprit(listener: &Section<'_>, top: &Section<'_>, findings: &Findings<'_>) -> Option<Spot> {
+    let own = || INVOLVED.iter().map(|key| listener.own(key));
+    let inherited = || INVOLVED.iter().map(|key| top.own(key));
+    let mut effective = own().zip(inherited()).filter_map(|(own, inherited)| own.or(inherited));
+    if effective.any(|spot| findings.is_wrong(spot.place)) {
         return None;
     }
-    let own = origins.iter().find_map(|origin| origin.own());
-    own.or_else(|| origins.iter().find_map(|origin| origin.inherited()))
+    own().flatten().next().or_else(|| inherited().flatten().next())
 }

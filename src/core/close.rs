@@ -1,36 +1,39 @@
 //! Why connections end: one closed list of reasons, each with who ended it and how bad that is.
 
+use super::listed::listed;
 use super::verdict::Silence;
 
-/// Why a connection ended. Every accepted connection gets exactly one; the first cause wins.
-///
-/// The names ([`CloseReason::name`]) are a promise to the users' queries and alerts: they never change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum CloseReason {
-    /// The peer sent FIN and everything it sent before came back to it.
-    PeerClosed,
-    /// The peer sent RST.
-    PeerReset,
-    /// The peer had closed for good while bytes were still going to it (EPIPE).
-    BrokenPipe,
-    /// Nothing was received within the read deadline.
-    ReadTimeout,
-    /// The peer's TCP took no byte within the write deadline.
-    WriteTimeout,
-    /// Too many probes in a row without a sign of life.
-    HeartbeatTimeout,
-    /// The connection reached its greatest age.
-    LifetimeOver,
-    /// The kernel gave up: keepalive or retransmission went unanswered (ETIMEDOUT).
-    NetworkTimeout,
-    /// A router or the own host said that there is no way to the peer.
-    NetworkUnreachable,
-    /// The server was stopped.
-    ServerShutdown,
-    /// Any other error of the operating system.
-    IoError,
-    /// A bug of ours: the connection's task panicked.
-    InternalError,
+listed! {
+    /// Why a connection ended. Every accepted connection gets exactly one; the first cause wins.
+    ///
+    /// The names ([`CloseReason::name`]) are a promise to the users' queries and alerts: they never change.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+    pub enum CloseReason {
+        /// The peer sent FIN and everything it sent before came back to it.
+        PeerClosed,
+        /// The peer sent RST.
+        PeerReset,
+        /// The peer had closed for good while bytes were still going to it (EPIPE).
+        BrokenPipe,
+        /// Nothing was received within the read deadline.
+        ReadTimeout,
+        /// The peer's TCP took no byte within the write deadline.
+        WriteTimeout,
+        /// Too many probes in a row without a sign of life.
+        HeartbeatTimeout,
+        /// The connection reached its greatest age.
+        LifetimeOver,
+        /// The kernel gave up: keepalive or retransmission went unanswered (ETIMEDOUT).
+        NetworkTimeout,
+        /// A router or the own host said that there is no way to the peer.
+        NetworkUnreachable,
+        /// The server was stopped.
+        ServerShutdown,
+        /// Any other error of the operating system.
+        IoError,
+        /// A bug of ours: the connection's task panicked.
+        InternalError,
+    }
 }
 
 /// Who brought a connection to its end.
@@ -55,89 +58,97 @@ pub enum Severity {
     Bug,
 }
 
+/// What there is to know about a close reason.
+struct Facts {
+    name: &'static str,
+    ended_by: EndedBy,
+    severity: Severity,
+    sentence: &'static str,
+}
+
 impl CloseReason {
-    /// All reasons, in the order in which `self as usize` counts them.
-    pub const ALL: [CloseReason; 12] = [
-        CloseReason::PeerClosed,
-        CloseReason::PeerReset,
-        CloseReason::BrokenPipe,
-        CloseReason::ReadTimeout,
-        CloseReason::WriteTimeout,
-        CloseReason::HeartbeatTimeout,
-        CloseReason::LifetimeOver,
-        CloseReason::NetworkTimeout,
-        CloseReason::NetworkUnreachable,
-        CloseReason::ServerShutdown,
-        CloseReason::IoError,
-        CloseReason::InternalError,
-    ];
+    /// All of them stand here, and only here.
+    const fn facts(self) -> Facts {
+        use EndedBy::{Network, Peer, Server};
+        use Severity::{Bug, Lost, Orderly};
+        match self {
+            CloseReason::PeerClosed => facts(
+                "peer_closed",
+                Peer,
+                Orderly,
+                "the peer closed the connection in good order; everything it sent was echoed",
+            ),
+            CloseReason::PeerReset => facts("peer_reset", Peer, Lost, "the peer reset the connection (RST)"),
+            CloseReason::BrokenPipe => facts(
+                "broken_pipe",
+                Peer,
+                Lost,
+                "the peer had closed for good while bytes were still going to it",
+            ),
+            CloseReason::ReadTimeout => {
+                facts("read_timeout", Server, Lost, "nothing was received within the read deadline")
+            }
+            CloseReason::WriteTimeout => {
+                facts("write_timeout", Server, Lost, "the peer took no byte within the write deadline")
+            }
+            CloseReason::HeartbeatTimeout => facts(
+                "heartbeat_timeout",
+                Server,
+                Lost,
+                "the peer gave no sign of life to several probes in a row",
+            ),
+            CloseReason::LifetimeOver => {
+                facts("lifetime_over", Server, Orderly, "the connection reached its greatest age")
+            }
+            CloseReason::NetworkTimeout => facts(
+                "network_timeout",
+                Network,
+                Lost,
+                "the kernel gave up: the peer's host no longer acknowledges anything",
+            ),
+            CloseReason::NetworkUnreachable => {
+                facts("network_unreachable", Network, Lost, "the network has no way to the peer any more")
+            }
+            CloseReason::ServerShutdown => {
+                facts("server_shutdown", Server, Orderly, "the server was stopped")
+            }
+            CloseReason::IoError => {
+                facts("io_error", Network, Lost, "the operating system reported an unusual error")
+            }
+            CloseReason::InternalError => {
+                facts("internal_error", Server, Bug, "a bug in pulse-echo ended this connection")
+            }
+        }
+    }
 
     /// The fixed name in logs and documentation.
     pub const fn name(self) -> &'static str {
-        match self {
-            CloseReason::PeerClosed => "peer_closed",
-            CloseReason::PeerReset => "peer_reset",
-            CloseReason::BrokenPipe => "broken_pipe",
-            CloseReason::ReadTimeout => "read_timeout",
-            CloseReason::WriteTimeout => "write_timeout",
-            CloseReason::HeartbeatTimeout => "heartbeat_timeout",
-            CloseReason::LifetimeOver => "lifetime_over",
-            CloseReason::NetworkTimeout => "network_timeout",
-            CloseReason::NetworkUnreachable => "network_unreachable",
-            CloseReason::ServerShutdown => "server_shutdown",
-            CloseReason::IoError => "io_error",
-            CloseReason::InternalError => "internal_error",
-        }
+        self.facts().name
     }
 
     /// Who ended the connection.
     pub const fn ended_by(self) -> EndedBy {
-        match self {
-            CloseReason::PeerClosed | CloseReason::PeerReset | CloseReason::BrokenPipe => EndedBy::Peer,
-            CloseReason::ReadTimeout
-            | CloseReason::WriteTimeout
-            | CloseReason::HeartbeatTimeout
-            | CloseReason::LifetimeOver
-            | CloseReason::ServerShutdown
-            | CloseReason::InternalError => EndedBy::Server,
-            CloseReason::NetworkTimeout | CloseReason::NetworkUnreachable | CloseReason::IoError => {
-                EndedBy::Network
-            }
-        }
+        self.facts().ended_by
     }
 
     /// How much attention this end deserves.
     pub const fn severity(self) -> Severity {
-        match self {
-            CloseReason::PeerClosed | CloseReason::LifetimeOver | CloseReason::ServerShutdown => {
-                Severity::Orderly
-            }
-            CloseReason::InternalError => Severity::Bug,
-            _ => Severity::Lost,
-        }
+        self.facts().severity
     }
 
     /// What happened, in one sentence that a tired person understands.
     pub const fn sentence(self) -> &'static str {
-        match self {
-            CloseReason::PeerClosed => {
-                "the peer closed the connection in good order; everything it sent was echoed"
-            }
-            CloseReason::PeerReset => "the peer reset the connection (RST)",
-            CloseReason::BrokenPipe => "the peer had closed for good while bytes were still going to it",
-            CloseReason::ReadTimeout => "nothing was received within the read deadline",
-            CloseReason::WriteTimeout => "the peer took no byte within the write deadline",
-            CloseReason::HeartbeatTimeout => "the peer gave no sign of life to several probes in a row",
-            CloseReason::LifetimeOver => "the connection reached its greatest age",
-            CloseReason::NetworkTimeout => {
-                "the kernel gave up: the peer's host no longer acknowledges anything"
-            }
-            CloseReason::NetworkUnreachable => "the network has no way to the peer any more",
-            CloseReason::ServerShutdown => "the server was stopped",
-            CloseReason::IoError => "the operating system reported an unusual error",
-            CloseReason::InternalError => "a bug in pulse-echo ended this connection",
-        }
+        self.facts().sentence
     }
+
+    /// Whether the server gave up on a silent or stalled peer: then a verdict says whose silence it was.
+    pub const fn is_silence(self) -> bool {
+        matches!(self, CloseReason::ReadTimeout | CloseReason::WriteTimeout | CloseReason::HeartbeatTimeout)
+    }
+}
+
+const fn facts(name: &'static str, ended_by: EndedBy, severity: Severity, sentence: &'static str) -> Facts {
+    Facts { name, ended_by, severity, sentence }
 }
 
 /// The end of a connection: its reason, and what it stands on.
@@ -188,13 +199,6 @@ impl From<CloseReason> for Close {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn all_lists_every_reason_at_its_own_index() {
-        for (index, reason) in CloseReason::ALL.into_iter().enumerate() {
-            assert_eq!(reason as usize, index, "{}", reason.name());
-        }
-    }
 
     #[test]
     fn names_differ() {

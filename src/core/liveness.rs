@@ -47,7 +47,7 @@ pub fn whole_seconds(duration: Duration) -> Duration {
 /// Everything that limits a connection in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timing {
-    /// How long silence, a stalled write and the connection may last.
+    /// How long silence, a blocked write and the connection may last.
     pub deadlines: Deadlines,
     /// `None` is `interval = "off"`.
     pub heartbeat: Option<Heartbeat>,
@@ -72,7 +72,7 @@ pub type Jitter = u8;
 
 const GREATEST_JITTER: u32 = 5 * (Jitter::MAX as u32 + 1);
 
-/// A stalled write is looked at four times per write deadline: the peer's last acknowledgement
+/// A blocked write is looked at four times per write deadline: the peer's last acknowledgement
 /// is then known to a quarter of it.
 const LOOKS_PER_WRITE_DEADLINE: u32 = 4;
 
@@ -85,10 +85,10 @@ pub struct Liveness {
     opened_at: Moment,
     /// The last received byte; `opened_at` before there is one.
     heard_at: Moment,
-    /// Where silence is counted from: `heard_at`, or later, when the peer took the last byte of a stalled write.
+    /// Where silence is counted from: `heard_at`, or later, when the peer took the last byte of a blocked write.
     quiet_since: Moment,
     /// Bytes of ours that the peer does not take. Boxed: hardly a connection ever has any.
-    stall: Option<Box<Stall>>,
+    blocked_write: Option<Box<BlockedWrite>>,
     /// Since when the newest probe has been waiting for a sign of life.
     awaiting_since: Option<Moment>,
     /// Probes in a row without a sign of life.
@@ -98,7 +98,7 @@ pub struct Liveness {
 }
 
 #[derive(Debug)]
-struct Stall {
+struct BlockedWrite {
     progress_at: Moment,
     looked_at: Moment,
     acknowledged: Option<u64>,
@@ -120,7 +120,7 @@ impl Liveness {
             opened_at: now,
             heard_at: now,
             quiet_since: now,
-            stall: None,
+            blocked_write: None,
             awaiting_since: None,
             missed: 0,
             jitter,
@@ -138,20 +138,20 @@ impl Liveness {
     /// Bytes are left that the peer does not take. From here on the read deadline and the heartbeat
     /// rest, as nothing is read either. `acknowledged`: as in [`Liveness::handle_timeout`].
     pub fn blocked(&mut self, now: Moment, acknowledged: Option<u64>) {
-        let stall = || Box::new(Stall { progress_at: now, looked_at: now, acknowledged });
-        self.stall.get_or_insert_with(stall);
+        let blocked_write = || Box::new(BlockedWrite { progress_at: now, looked_at: now, acknowledged });
+        self.blocked_write.get_or_insert_with(blocked_write);
     }
 
     /// The peer took some of the bytes that waited for it.
     pub fn advanced(&mut self, now: Moment) {
-        if let Some(stall) = &mut self.stall {
-            stall.progress_at = now;
+        if let Some(blocked) = &mut self.blocked_write {
+            blocked.progress_at = now;
         }
     }
 
-    /// Nothing waits for the peer any more: if it stalled, its silence is counted from now.
+    /// nothing waits for the peer any more: if it was blocked, its silence is counted from now.
     pub fn flushed(&mut self, now: Moment) {
-        if self.stall.take().is_some() {
+        if self.blocked_write.take().is_some() {
             self.quiet_since = now;
             self.awaiting_since = self.awaiting_since.map(|_| now);
         }
@@ -179,7 +179,7 @@ impl Liveness {
         }
         match due {
             Due::Lifetime => Some(Action::Finish(CloseReason::LifetimeOver)),
-            Due::Write => self.look_at_stall(timing, now, acknowledged),
+            Due::Write => self.look_at_blocked_write(timing, now, acknowledged),
             Due::Read => Some(Action::Close(CloseReason::ReadTimeout)),
             Due::Probe => Some(self.probe(now)),
             Due::Miss => Some(self.miss(timing, now)),
@@ -210,8 +210,8 @@ impl Liveness {
                 self.awaiting_since = Some(now);
             }
             Due::Write => {
-                if let Some(stall) = &mut self.stall {
-                    (stall.progress_at, stall.looked_at) = (now, now);
+                if let Some(blocked) = &mut self.blocked_write {
+                    (blocked.progress_at, blocked.looked_at) = (now, now);
                 }
             }
         }
@@ -222,8 +222,8 @@ impl Liveness {
     fn next_due(&self, timing: &Timing, may_probe: bool) -> Option<(Moment, Due)> {
         let lifetime = timing.deadlines.lifetime;
         let lifetime = lifetime.map(|lifetime| (self.opened_at + lifetime, Due::Lifetime));
-        match &self.stall {
-            Some(stall) => sooner(lifetime, stall.due(timing)),
+        match &self.blocked_write {
+            Some(blocked) => sooner(lifetime, blocked.due(timing)),
             None => sooner(sooner(lifetime, self.read_due(timing)), self.heartbeat_due(timing, may_probe)),
         }
     }
@@ -261,15 +261,20 @@ impl Liveness {
         }
     }
 
-    fn look_at_stall(&mut self, timing: &Timing, now: Moment, acknowledged: Option<u64>) -> Option<Action> {
+    fn look_at_blocked_write(
+        &mut self,
+        timing: &Timing,
+        now: Moment,
+        acknowledged: Option<u64>,
+    ) -> Option<Action> {
         let write = timing.deadlines.write?;
-        let stall = self.stall.as_mut()?;
-        if acknowledged > stall.acknowledged {
-            stall.progress_at = now;
-            stall.acknowledged = acknowledged;
+        let blocked = self.blocked_write.as_mut()?;
+        if acknowledged > blocked.acknowledged {
+            blocked.progress_at = now;
+            blocked.acknowledged = acknowledged;
         }
-        stall.looked_at = now;
-        let over = now >= stall.progress_at + write;
+        blocked.looked_at = now;
+        let over = now >= blocked.progress_at + write;
         over.then_some(Action::Close(CloseReason::WriteTimeout))
     }
 
@@ -303,7 +308,7 @@ fn sooner(first: Option<(Moment, Due)>, second: Option<(Moment, Due)>) -> Option
     }
 }
 
-impl Stall {
+impl BlockedWrite {
     fn due(&self, timing: &Timing) -> Option<(Moment, Due)> {
         let write = timing.deadlines.write?;
         let look = self.looked_at + write / LOOKS_PER_WRITE_DEADLINE;

@@ -5,6 +5,7 @@
 //! *what do bytes mean?* [`Decoder`] · *how do they act together?* [`Session`]
 
 mod close;
+mod listed;
 mod liveness;
 mod moment;
 mod probes;
@@ -15,6 +16,6 @@ mod verdict;
 pub use close::{Close, CloseReason, EndedBy, Failure, Operation, Severity};
 pub use liveness::{Action, Deadlines, Heartbeat, Jitter, Liveness, PUNCTUAL, Timing, whole_seconds};
 pub use moment::Moment;
-pub use protocol::{Decoder, HEADROOM, Protocol};
+pub use protocol::{Decoder, HEADROOM, Probe, Protocol};
 pub use session::{ProbeReport, Report, Session, Step};
 pub use verdict::{Evidence, Questions, Silence, Verdict, judge};

@@ -1,4 +1,4 @@
-//! The book of probes: how many were sent, which were answered, how long the last answer took.
+//! The probes of a connection: how many were sent, which were answered, how long the last answer took.
 
 use std::time::Duration;
 

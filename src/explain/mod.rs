@@ -4,11 +4,13 @@
 
 mod reasons;
 mod verdicts;
+mod words;
 
 use std::fmt::Write as _;
 
-use crate::core::Verdict;
-use crate::core::{CloseReason, EndedBy};
+use words::Words;
+
+use crate::core::{CloseReason, EndedBy, Evidence, Verdict};
 
 /// What there is to know about a word in the log.
 #[derive(Debug, Clone, Copy)]
@@ -20,17 +22,6 @@ pub struct Explanation {
     /// Which kind of word it is.
     pub kind: &'static str,
     words: Words,
-}
-
-/// The longer words, which are of use to a person only.
-#[derive(Debug, Clone, Copy)]
-struct Words {
-    /// What happened, as a packet capture would show it.
-    on_the_wire: &'static str,
-    causes: &'static [&'static str],
-    what_to_do: &'static [&'static str],
-    /// Configuration keys that bear on it.
-    settings: &'static [&'static str],
 }
 
 /// Everything that can be explained: the close reasons, then the verdicts.
@@ -136,9 +127,10 @@ pub fn page() -> String {
          What `pulse-echo explain` says, as a page. It is made by `pulse-echo explain --markdown`, and a test keeps it so.\n\n\
          ## Close reasons\n\n{}\n## Verdicts\n\n\
          When the server gives up on a silent or stalled peer (`read_timeout`, `write_timeout`, `heartbeat_timeout`) it also says \
-         whose silence it was, from the kernel's `TCP_INFO` right before the close. The evidence is in the same record: `tcp_unacked`, \
-         `tcp_retransmits`, `tcp_notsent_bytes`, `tcp_snd_wnd`, `tcp_probes`, `tcp_last_ack_ms`, `tcp_rtt_us`.\n\n{}",
+         whose silence it was, from the kernel's `TCP_INFO` right before the close. The evidence is in the same record: \
+         {}.\n\n{}",
         entries(CloseReason::ALL.map(Explanation::from).to_vec()),
+        Evidence::NAMES.map(|name| format!("`{name}`")).join(", "),
         entries(Verdict::ALL.map(Explanation::from).to_vec()),
     )
 }

@@ -1,6 +1,6 @@
 //! The words for close reasons.
 
-use super::Words;
+use super::words::Words;
 use crate::core::CloseReason;
 
 pub(super) fn words(reason: CloseReason) -> Words {

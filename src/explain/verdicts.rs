@@ -1,6 +1,6 @@
 //! The words for verdicts.
 
-use super::Words;
+use super::words::Words;
 use crate::core::Verdict;
 
 pub(super) fn words(verdict: Verdict) -> Words {

@@ -1,25 +1,16 @@
 //! The shell: everything that touches a socket. It does what `core` decides and decides nothing itself.
 
-pub mod acceptor;
-pub mod clock;
-pub mod connection;
-pub mod event_loop;
-pub mod failure;
-pub mod inherited;
-pub mod intake;
-pub mod keepalive;
-pub mod limits;
-pub mod listener;
-pub mod listeners;
-pub mod options;
-pub mod pulse;
-pub mod server;
-pub mod service;
-pub mod stall;
-pub mod tally;
-pub mod tcp_info;
-pub mod timers;
-pub mod transport;
-pub mod turns;
-pub mod unsent;
-pub mod worker;
+mod connection;
+mod counters;
+mod event_loop;
+mod listen;
+mod options;
+mod server;
+mod watchdog;
+mod worker;
+
+pub use connection::{Connection, Transport};
+pub use event_loop::{EventLoop, Phase, READ_BYTES, StallTracker};
+pub use listen::{BindError, InheritedSockets, SocketMismatch};
+pub use options::{ListenerOptions, ServerOptions};
+pub use server::{Command, Server};

@@ -4,8 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::core::Protocol;
-use crate::core::Timing;
+use crate::core::{Protocol, Timing};
 
 /// A server's settings, all of them decided.
 #[derive(Debug, Clone)]

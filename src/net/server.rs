@@ -6,14 +6,10 @@ use std::time::Instant;
 use anyhow::{Context as _, anyhow};
 use tokio::sync::{mpsc, oneshot};
 
-use super::clock;
-use super::event_loop::Phase;
-use super::inherited::InheritedSockets;
-use super::intake::Intake;
-use super::listener::Listener;
-use super::listeners::Listeners;
+use super::event_loop::{Phase, clock};
+use super::listen::{Admission, InheritedSockets, Listener, Listeners};
 use super::options::{ListenerOptions, ServerOptions};
-use super::pulse::Pulse;
+use super::watchdog::Watchdog;
 use super::worker::{Finished, Worker, unless_stuck};
 use crate::ops::{events, systemd};
 
@@ -39,7 +35,7 @@ impl Server {
     /// Listens on every address, or on none: on the sockets that were passed to us, and on ones of our own.
     ///
     /// # Errors
-    /// A [`super::listener::BindError`] or a [`super::inherited::SocketMismatch`].
+    /// A [`super::BindError`] or a [`super::SocketMismatch`].
     pub fn bind(options: ServerOptions, mut inherited: InheritedSockets) -> anyhow::Result<Server> {
         let passed = options.listeners.iter().map(|options| inherited.take(options));
         let passed = passed.collect::<Result<Vec<_>, _>>()?;
@@ -58,11 +54,12 @@ impl Server {
         let Server { options, listeners } = self;
         let (workers, mut finished) = start_workers(options.workers)?;
         let first = workers.first().context("there is no event loop")?.runtime().clone();
-        let intake = Arc::new(Intake::new(workers, options.max_connections));
-        let listeners = Listeners::start(listeners, Arc::clone(&intake), first).context("cannot accept")?;
+        let admission = Arc::new(Admission::new(workers, options.max_connections));
+        let listeners =
+            Listeners::start(listeners, Arc::clone(&admission), first).context("cannot accept")?;
         let summary_at = next_summary(&options);
-        let pulse = Pulse::new(Arc::clone(&intake));
-        let mut serving = Running { intake, listeners, options, pulse, summary_at };
+        let watchdog = Watchdog::new(Arc::clone(&admission));
+        let mut serving = Running { admission, listeners, options, watchdog, summary_at };
         systemd::ready();
         tokio::select! {
             () = serving.until_stopped(&mut commands) => {}
@@ -84,10 +81,10 @@ fn start_workers(count: usize) -> anyhow::Result<(Vec<Worker>, Finished)> {
 
 /// A server at work.
 struct Running {
-    intake: Arc<Intake>,
+    admission: Arc<Admission>,
     listeners: Listeners,
     options: ServerOptions,
-    pulse: Pulse,
+    watchdog: Watchdog,
     summary_at: Option<Instant>,
 }
 
@@ -97,18 +94,18 @@ impl Running {
             let command = tokio::select! {
                 command = commands.recv() => command,
                 () = clock::sleep_until_some(self.summary_at) => {
-                    events::summary(&self.intake.totals());
+                    events::summary(&self.admission.totals());
                     self.summary_at = next_summary(&self.options);
                     continue;
                 }
-                () = self.pulse.beat() => continue,
+                () = self.watchdog.check() => continue,
             };
             match command {
                 Some(Command::Change(options, answer)) => {
                     // Nobody waits for the answer only where everything ends.
                     let _ = answer.send(self.change(options).await);
                 }
-                Some(Command::Summary) => events::summary(&self.intake.totals()),
+                Some(Command::Summary) => events::summary(&self.admission.totals()),
                 Some(Command::Stop) | None => return,
             }
         }
@@ -116,20 +113,20 @@ impl Running {
 
     async fn change(&mut self, wanted: ServerOptions) -> anyhow::Result<()> {
         self.listeners.change(&wanted.listeners).await?;
-        self.intake.set_max_connections(wanted.max_connections);
+        self.admission.set_max_connections(wanted.max_connections);
         wanted.listeners.iter().for_each(|listener| self.change_connections(listener));
         if wanted.summary_interval != self.options.summary_interval {
             self.summary_at = next_summary(&wanted);
         }
         self.options = ServerOptions { workers: self.options.workers, ..wanted };
-        self.pulse.note_reload();
+        self.watchdog.note_reload();
         Ok(())
     }
 
     /// Open connections of that name follow it.
     fn change_connections(&self, listener: &ListenerOptions) {
         let listener = Arc::new(listener.clone());
-        self.intake.workers().iter().for_each(|worker| worker.change(Arc::clone(&listener)));
+        self.admission.workers().iter().for_each(|worker| worker.change(Arc::clone(&listener)));
     }
 
     /// Lets the connections finish, for as long as the grace and the operator's patience last.
@@ -138,21 +135,21 @@ impl Running {
         commands: &mut mpsc::Receiver<Command>,
         mut finished: Finished,
     ) -> anyhow::Result<()> {
-        let Running { intake, listeners, options, mut pulse, .. } = self;
+        let Running { admission, listeners, options, mut watchdog, .. } = self;
         systemd::stopping(options.shutdown_grace);
         listeners.stop().await; // first: an event loop that has ended can be given no connection
-        events::drain(intake.open(), options.shutdown_grace);
-        let enter = |phase| intake.workers().iter().for_each(|worker| worker.enter(phase));
+        events::drain(admission.open(), options.shutdown_grace);
+        let enter = |phase| admission.workers().iter().for_each(|worker| worker.enter(phase));
         enter(Phase::Draining);
         tokio::select! {
             () = finished.all() => {}
             () = tokio::time::sleep(options.shutdown_grace) => {}
-            () = stop_wanted(commands, &intake) => {}
-            () = async { loop { pulse.beat().await } } => {}
+            () = stop_wanted(commands, &admission) => {}
+            () = async { loop { watchdog.check().await } } => {}
         }
         enter(Phase::Ending);
         let ended = unless_stuck(finished.all()).await;
-        let totals = intake.totals();
+        let totals = admission.totals();
         events::summary(&totals);
         ended.context("an event loop does not turn: its connections end unheard")?;
         events::stopped(&totals);
@@ -164,12 +161,12 @@ fn next_summary(options: &ServerOptions) -> Option<Instant> {
     options.summary_interval.map(|interval| clock::now() + interval)
 }
 
-/// Waits for the second wish to stop; changes are not worth making any more.
-async fn stop_wanted(commands: &mut mpsc::Receiver<Command>, intake: &Intake) {
+/// Waits for the second command to stop; changes are not worth making any more.
+async fn stop_wanted(commands: &mut mpsc::Receiver<Command>, admission: &Admission) {
     loop {
         match commands.recv().await {
             Some(Command::Change(..)) => {}
-            Some(Command::Summary) => events::summary(&intake.totals()),
+            Some(Command::Summary) => events::summary(&admission.totals()),
             Some(Command::Stop) | None => return,
         }
     }

@@ -14,25 +14,23 @@ use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Handle, LocalOptions, LocalRuntime};
 use tokio::sync::{mpsc, oneshot};
 
-use super::connection::{Connection, Ended};
+use super::connection::{Connection, Ended, tcp};
+use super::counters::Counters;
 use super::event_loop::{EventLoop, Phase};
-use super::failure;
 use super::options::ListenerOptions;
-use super::stall;
-use super::tally::Tally;
 use crate::core::{Close, Report};
 use crate::ops::events::{self, Identity};
 
-/// Connections that may open before those that are open get their turn.
-const NEW_PER_TURN: u64 = 32;
+/// Connections that may open before those that are open run.
+const OPENED_PER_YIELD: u64 = 32;
 
 /// The handle of an event loop.
 #[derive(Debug)]
 pub struct Worker {
     index: usize,
     runtime: Handle,
-    orders: mpsc::UnboundedSender<Order>,
-    tally: Arc<Tally>,
+    commands: mpsc::UnboundedSender<Command>,
+    counters: Arc<Counters>,
 }
 
 /// A new connection.
@@ -49,12 +47,12 @@ pub struct Accepted {
 }
 
 #[derive(Debug)]
-enum Order {
+enum Command {
     Serve(Accepted),
     Enter(Phase),
     Change(Arc<ListenerOptions>),
-    /// Show that the event loop turns.
-    Beat,
+    /// Show the watchdog that the event loop turns.
+    Answer,
 }
 
 impl Worker {
@@ -64,10 +62,10 @@ impl Worker {
     /// # Errors
     /// The system has no thread or no epoll instance left.
     pub fn start(index: usize, finished: oneshot::Sender<()>) -> io::Result<Worker> {
-        let (orders, inbox) = mpsc::unbounded_channel();
-        let tally = Arc::new(Tally::default());
+        let (commands, inbox) = mpsc::unbounded_channel();
+        let counters = Arc::new(Counters::default());
         let (ready, readiness) = std::sync::mpsc::sync_channel(1);
-        let thread_tally = Arc::clone(&tally);
+        let its_counters = Arc::clone(&counters);
         thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
             let _finished = finished;
             let runtime = match event_loop_runtime() {
@@ -75,11 +73,11 @@ impl Worker {
                 Err(error) => return drop(ready.send(Err(error))),
             };
             if ready.send(Ok(runtime.handle().clone())).is_ok() {
-                runtime.block_on(serve(index, inbox, thread_tally));
+                runtime.block_on(serve(index, inbox, its_counters));
             }
         })?;
         let started = readiness.recv().map_err(io::Error::other)?;
-        started.map(|runtime| Worker { index, runtime, orders, tally })
+        started.map(|runtime| Worker { index, runtime, commands, counters })
     }
 
     /// Which one it is: 0, 1, …
@@ -94,38 +92,38 @@ impl Worker {
 
     /// Gives it a connection.
     pub fn serve(&self, accepted: Accepted) {
-        self.tally.assign();
-        self.order(Order::Serve(accepted));
+        self.counters.assign();
+        self.command(Command::Serve(accepted));
     }
 
     /// Tells all its connections what to do.
     pub fn enter(&self, phase: Phase) {
-        self.order(Order::Enter(phase));
+        self.command(Command::Enter(phase));
     }
 
     /// Tells it the new settings of a listener.
     pub fn change(&self, options: Arc<ListenerOptions>) {
-        self.order(Order::Change(options));
+        self.command(Command::Change(options));
     }
 
-    /// Asks it to show that it turns, by a [`Tally::beat`].
-    pub fn ask_for_beat(&self) {
-        self.order(Order::Beat);
+    /// Asks it to show that it turns, by a [`Counters::answer`].
+    pub fn ask_for_answer(&self) {
+        self.command(Command::Answer);
     }
 
     /// Whether its event loop is over, as in a stop once its last connection is closed.
     pub fn has_ended(&self) -> bool {
-        self.orders.is_closed()
+        self.commands.is_closed()
     }
 
-    /// Its counts.
-    pub fn tally(&self) -> &Tally {
-        &self.tally
+    /// Its counters.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
     }
 
-    /// A worker takes orders until it has ended, and it ends only when told to: what it no longer hears is moot.
-    fn order(&self, order: Order) {
-        let _ = self.orders.send(order);
+    /// A worker takes commands until it has ended, and it ends only when told to: what it no longer hears is moot.
+    fn command(&self, command: Command) {
+        let _ = self.commands.send(command);
     }
 }
 
@@ -182,32 +180,32 @@ fn event_loop_runtime() -> io::Result<LocalRuntime> {
     Builder::new_current_thread().enable_all().build_local(LocalOptions::default())
 }
 
-async fn serve(index: usize, mut inbox: mpsc::UnboundedReceiver<Order>, tally: Arc<Tally>) {
-    let event_loop = EventLoop::start(tally);
-    tokio::task::spawn_local(stall::watch(index, Rc::clone(&event_loop.stalls)));
-    take_orders(&mut inbox, &event_loop).await;
-    stall::tell(index, &event_loop.stalls, true);
+async fn serve(index: usize, mut inbox: mpsc::UnboundedReceiver<Command>, counters: Arc<Counters>) {
+    let event_loop = EventLoop::start(counters);
+    tokio::task::spawn_local(Rc::clone(&event_loop.stalls).watch(index));
+    take_commands(&mut inbox, &event_loop).await;
+    event_loop.stalls.tell(index, true);
 }
 
-async fn take_orders(inbox: &mut mpsc::UnboundedReceiver<Order>, event_loop: &Rc<EventLoop>) {
+async fn take_commands(inbox: &mut mpsc::UnboundedReceiver<Command>, event_loop: &Rc<EventLoop>) {
     let mut new: u64 = 0;
     loop {
         tokio::select! {
             biased;
-            order = inbox.recv() => match order {
-                Some(Order::Serve(accepted)) => {
+            command = inbox.recv() => match command {
+                Some(Command::Serve(accepted)) => {
                     open(accepted, event_loop);
                     new += 1;
-                    if new.is_multiple_of(NEW_PER_TURN) {
+                    if new.is_multiple_of(OPENED_PER_YIELD) {
                         tokio::task::yield_now().await;
                     }
                 }
-                Some(Order::Enter(phase)) => event_loop.enter(phase),
-                Some(Order::Change(options)) => event_loop.change(&options),
-                Some(Order::Beat) => event_loop.tally.beat(),
+                Some(Command::Enter(phase)) => event_loop.enter(phase),
+                Some(Command::Change(options)) => event_loop.change(&options),
+                Some(Command::Answer) => event_loop.counters.answer(),
                 None => return,
             },
-            () = event_loop.vacated(), if event_loop.phase() != Phase::Serving => return,
+            () = event_loop.slots.emptied(), if event_loop.phase() != Phase::Serving => return,
         }
     }
 }
@@ -222,7 +220,7 @@ fn open(accepted: Accepted, event_loop: &Rc<EventLoop>) {
             let connection = Connection::new(stream, &listener, Rc::clone(event_loop), fastrand::u8(..));
             tokio::task::spawn_local(attend(conn, peer, connection));
         }
-        Err(error) => record(&identity, &failure::close(&error, None), None, &event_loop.tally),
+        Err(error) => record(&identity, &tcp::close_of(&error, None), None, &event_loop.counters),
     }
 }
 
@@ -233,15 +231,15 @@ fn attend(conn: u64, peer: SocketAddr, mut connection: Connection<TcpStream>) ->
         let Ended { close, report } = ready!(Pin::new(&mut connection).poll(cx));
         let local = connection.transport().local_addr().ok();
         let identity = Identity { conn, listener: connection.listener(), peer, local };
-        record(&identity, &close, Some(&report), &connection.event_loop().tally);
+        record(&identity, &close, Some(&report), &connection.event_loop().counters);
         Poll::Ready(())
     })
 }
 
 /// The one place where a connection's end is counted and logged.
-fn record(identity: &Identity<'_>, close: &Close, report: Option<&Report>, tally: &Tally) {
+fn record(identity: &Identity<'_>, close: &Close, report: Option<&Report>, counters: &Counters) {
     events::close(identity, close, report);
-    tally.close(close.reason);
+    counters.close(close.reason);
 }
 
 #[cfg(test)]

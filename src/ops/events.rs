@@ -1,6 +1,7 @@
 //! Log records: the only place that emits them, and the home of their field names.
 //!
-//! What is not known is absent: `None` leaves a field out.
+//! What is not known is absent: `None` leaves a field out. A number is given as it is, and stays a number in every format. A
+//! word is given as `display(word)`: the text format writes what is given as a `str` in quotes.
 
 use std::fmt::{self, Display};
 use std::io;
@@ -13,7 +14,7 @@ use tracing::field::{DisplayValue, display};
 use tracing::{debug, error, info, warn};
 
 use super::log_queue;
-use crate::core::{Close, CloseReason, Protocol, Report, Severity, Verdict};
+use crate::core::{Close, CloseReason, Evidence, Protocol, Report, Severity, Verdict};
 
 /// Which connection a record is about.
 #[derive(Debug)]
@@ -177,7 +178,9 @@ pub fn close(identity: &Identity<'_>, close: &Close, report: Option<&Report>) {
     let probes = report.and_then(|report| report.probes);
     let silence = close.silence.as_deref();
     let verdict = silence.map(|silence| silence.verdict);
-    let evidence = silence.map(|silence| silence.evidence).unwrap_or_default();
+    let evidence = silence.map(|silence| silence.evidence.values()).unwrap_or_default();
+    let [unacked, retransmits, unsent_bytes, send_window, kernel_probes, last_ack_ms, round_trip_us] =
+        evidence;
     let op = close.failure.and_then(|failure| failure.operation);
     macro_rules! record {
         ($level:ident) => {
@@ -200,13 +203,13 @@ pub fn close(identity: &Identity<'_>, close: &Close, report: Option<&Report>) {
                 rtt_us = probes.and_then(|probes| probes.round_trip).map(microseconds),
                 errno,
                 op = op.map(|op| display(op.name())),
-                tcp_unacked = evidence.unacked,
-                tcp_retransmits = evidence.retransmits,
-                tcp_notsent_bytes = evidence.unsent_bytes,
-                tcp_snd_wnd = evidence.send_window,
-                tcp_probes = evidence.kernel_probes,
-                tcp_last_ack_ms = evidence.last_ack.map(milliseconds),
-                tcp_rtt_us = evidence.round_trip.map(microseconds),
+                { Evidence::NAMES[0] } = unacked,
+                { Evidence::NAMES[1] } = retransmits,
+                { Evidence::NAMES[2] } = unsent_bytes,
+                { Evidence::NAMES[3] } = send_window,
+                { Evidence::NAMES[4] } = kernel_probes,
+                { Evidence::NAMES[5] } = last_ack_ms,
+                { Evidence::NAMES[6] } = round_trip_us,
                 "{}: {}",
                 identity.peer,
                 Sentence(reason, verdict)
@@ -325,25 +328,39 @@ pub fn drain(open: u64, grace: Duration) {
 
 /// The figures since the start.
 pub fn summary(totals: &Totals) {
-    let seen = |reason| totals.seen(reason);
+    // By name, so that a reason that is forgotten here does not compile.
+    let [
+        peer_closed,
+        peer_reset,
+        broken_pipe,
+        read_timeout,
+        write_timeout,
+        heartbeat_timeout,
+        lifetime_over,
+        network_timeout,
+        network_unreachable,
+        server_shutdown,
+        io_error,
+        internal_error,
+    ] = CloseReason::ALL.map(|reason| totals.seen(reason));
     info!(
         event = display("summary"),
         open = totals.open(),
         accepted = totals.accepted,
         refused = totals.refused,
         closed = totals.closed(),
-        peer_closed = seen(CloseReason::PeerClosed),
-        peer_reset = seen(CloseReason::PeerReset),
-        broken_pipe = seen(CloseReason::BrokenPipe),
-        read_timeout = seen(CloseReason::ReadTimeout),
-        write_timeout = seen(CloseReason::WriteTimeout),
-        heartbeat_timeout = seen(CloseReason::HeartbeatTimeout),
-        lifetime_over = seen(CloseReason::LifetimeOver),
-        network_timeout = seen(CloseReason::NetworkTimeout),
-        network_unreachable = seen(CloseReason::NetworkUnreachable),
-        server_shutdown = seen(CloseReason::ServerShutdown),
-        io_error = seen(CloseReason::IoError),
-        internal_error = seen(CloseReason::InternalError),
+        peer_closed,
+        peer_reset,
+        broken_pipe,
+        read_timeout,
+        write_timeout,
+        heartbeat_timeout,
+        lifetime_over,
+        network_timeout,
+        network_unreachable,
+        server_shutdown,
+        io_error,
+        internal_error,
         log_lost = log_queue::lost(),
         "connections since the start"
     );

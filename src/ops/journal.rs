@@ -77,6 +77,7 @@ impl JournalSink {
         Ok(())
     }
 
+    #[expect(unsafe_code, reason = "no safe crate asks a socket for its unsent bytes")]
     fn has_unread_entries(&self) -> bool {
         let mut bytes: libc::c_int = 0;
         // SAFETY: TIOCOUTQ, which is SIOCOUTQ on a socket, writes one int, and `bytes` is one.
@@ -229,6 +230,7 @@ mod tests {
     }
 
     /// What a file holds that comes with an empty datagram.
+    #[expect(unsafe_code, reason = "the kernel names received descriptors by number")]
     fn read_file(journal: &UnixDatagram) -> String {
         let mut space = nix::cmsg_space!(RawFd);
         let received =

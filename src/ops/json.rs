@@ -65,7 +65,27 @@ impl Line {
     }
 }
 
+/// tracing falls back on the `Debug` text for what has no method here, which would make a string of a number.
 impl Visit for Line {
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.bare(field.name(), format_args!("{value}"));
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        match value.is_finite() {
+            true => self.bare(field.name(), format_args!("{value}")),
+            false => self.bare(field.name(), format_args!("null")), // JSON has no such number
+        }
+    }
+
+    fn record_i128(&mut self, field: &Field, value: i128) {
+        self.bare(field.name(), format_args!("{value}"));
+    }
+
+    fn record_u128(&mut self, field: &Field, value: u128) {
+        self.bare(field.name(), format_args!("{value}"));
+    }
+
     fn record_u64(&mut self, field: &Field, value: u64) {
         self.bare(field.name(), format_args!("{value}"));
     }

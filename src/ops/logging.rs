@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use tracing::level_filters::LevelFilter;
 use tracing::subscriber::set_global_default;
 use tracing::{Event, Metadata, Subscriber};
@@ -19,9 +20,11 @@ use super::log_stream::StreamSink;
 use super::{events, json};
 
 /// How records are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum LogFormat {
     /// `journald` under systemd, else `text`.
+    #[default]
     Auto,
     /// One line per record, `key=value`.
     Text,
@@ -32,13 +35,15 @@ pub enum LogFormat {
 }
 
 /// The least important records that are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum LogLevel {
     /// Bugs, and what ends the daemon.
     Error,
     /// Connections lost, and what the operator should look at.
     Warn,
     /// Orderly ends, and what the daemon itself does.
+    #[default]
     Info,
     /// New connections.
     Debug,
@@ -47,19 +52,6 @@ pub enum LogLevel {
 }
 
 impl LogFormat {
-    /// All formats.
-    pub const ALL: [LogFormat; 4] = [LogFormat::Auto, LogFormat::Text, LogFormat::Json, LogFormat::Journald];
-
-    /// The fixed name in configuration.
-    pub const fn name(self) -> &'static str {
-        match self {
-            LogFormat::Auto => "auto",
-            LogFormat::Text => "text",
-            LogFormat::Json => "json",
-            LogFormat::Journald => "journald",
-        }
-    }
-
     fn wants_the_journal(self) -> bool {
         match self {
             LogFormat::Auto => stderr_is_the_journal(),
@@ -70,21 +62,6 @@ impl LogFormat {
 }
 
 impl LogLevel {
-    /// All levels, the most important first.
-    pub const ALL: [LogLevel; 5] =
-        [LogLevel::Error, LogLevel::Warn, LogLevel::Info, LogLevel::Debug, LogLevel::Trace];
-
-    /// The fixed name in configuration.
-    pub const fn name(self) -> &'static str {
-        match self {
-            LogLevel::Error => "error",
-            LogLevel::Warn => "warn",
-            LogLevel::Info => "info",
-            LogLevel::Debug => "debug",
-            LogLevel::Trace => "trace",
-        }
-    }
-
     fn filter(self) -> LevelFilter {
         match self {
             LogLevel::Error => LevelFilter::ERROR,

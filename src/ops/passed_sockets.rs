@@ -35,6 +35,10 @@ pub fn passed_sockets() -> io::Result<Vec<(String, OwnedFd)>> {
 }
 
 /// Takes a descriptor that is promised to be open, and keeps it from what this process may start.
+#[expect(
+    unsafe_code,
+    reason = "the service manager names descriptors by number; from here on they are owned"
+)]
 fn own(number: RawFd) -> io::Result<OwnedFd> {
     // SAFETY: this only changes a flag; a number that is not open is an error.
     let result = unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) };

@@ -39,12 +39,14 @@ pub fn reset() -> io::Result<()> {
     Ok(SigSet::empty().thread_set_mask()?)
 }
 
+#[expect(unsafe_code, reason = "a disposition can be a handler, for which no safe function answers")]
 fn dispose(which: Signal, how: SigHandler) -> nix::Result<()> {
     // SAFETY: neither of the two dispositions in use is a handler, which could run at a bad moment.
     unsafe { signal(which, how) }.map(drop)
 }
 
 /// The signal that [`super::signals`] knows as a restart; nix has no name for it.
+#[expect(unsafe_code, reason = "no safe crate has real-time signals")]
 fn ignore_real_time_restart() -> nix::Result<()> {
     // SAFETY: to be ignored is no handler either.
     let former = unsafe { libc::signal(super::signals::restart_signal(), libc::SIG_IGN) };
@@ -52,6 +54,7 @@ fn ignore_real_time_restart() -> nix::Result<()> {
 }
 
 /// `alarm(2)` and `setitimer(2)` outlive an exec, and their signals kill.
+#[expect(unsafe_code, reason = "no safe crate sets these timers")]
 fn disarm_timers() -> nix::Result<()> {
     let never = libc::timeval { tv_sec: 0, tv_usec: 0 };
     let off = libc::itimerval { it_interval: never, it_value: never };

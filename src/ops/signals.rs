@@ -1,4 +1,4 @@
-//! Unix signals, as the operator's wishes.
+//! Unix signals, as the operator's commands.
 
 use std::io;
 
@@ -16,9 +16,9 @@ pub struct Signals {
     restart: Signal,
 }
 
-/// What a signal asks for.
+/// What a signal commands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wish {
+pub enum Command {
     /// SIGTERM, SIGINT, SIGQUIT.
     Stop,
     /// SIGHUP.
@@ -46,16 +46,16 @@ impl Signals {
         })
     }
 
-    /// The next wish. Signals of one kind that come faster than they are heard count as one.
-    pub async fn next(&mut self) -> Wish {
+    /// The next command. Signals of one kind that come faster than they are heard count as one.
+    pub async fn next(&mut self) -> Command {
         tokio::select! {
-            _ = self.terminate.recv() => Wish::Stop,
-            _ = self.interrupt.recv() => Wish::Stop,
-            _ = self.quit.recv() => Wish::Stop,
-            _ = self.hangup.recv() => Wish::Reload,
-            _ = self.user_1.recv() => Wish::Summary,
-            _ = self.user_2.recv() => Wish::Handover,
-            _ = self.restart.recv() => Wish::Handover,
+            _ = self.terminate.recv() => Command::Stop,
+            _ = self.interrupt.recv() => Command::Stop,
+            _ = self.quit.recv() => Command::Stop,
+            _ = self.hangup.recv() => Command::Reload,
+            _ = self.user_1.recv() => Command::Summary,
+            _ = self.user_2.recv() => Command::Handover,
+            _ = self.restart.recv() => Command::Handover,
         }
     }
 }

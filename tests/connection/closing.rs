@@ -3,9 +3,8 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use pulse_echo::core::CloseReason;
-use pulse_echo::core::Protocol;
-use pulse_echo::net::event_loop::{EventLoop, Phase};
+use pulse_echo::core::{CloseReason, Protocol};
+use pulse_echo::net::{EventLoop, Phase};
 
 use crate::scripted::{DEFAULTS, Link, UNLIMITED};
 
@@ -119,7 +118,7 @@ async fn a_stop_comes_before_a_reset_at_the_same_instant() {
 }
 
 #[tokio::test(flavor = "local", start_paused = true)]
-async fn a_stop_reaches_connections_that_have_not_had_their_first_turn() {
+async fn a_stop_reaches_connections_that_have_not_run_yet() {
     let event_loop = EventLoop::start(Arc::default());
     let mut draining = Link::open(&event_loop, Protocol::Line, UNLIMITED, 0);
     event_loop.enter(Phase::Draining);
@@ -139,7 +138,7 @@ async fn an_event_loop_is_vacated_when_its_last_connection_has_ended() {
     let first = Link::open(&event_loop, Protocol::Line, UNLIMITED, 0);
     let second = Link::open(&event_loop, Protocol::Raw, UNLIMITED, 0);
     let waiting = Rc::clone(&event_loop);
-    let vacated = tokio::task::spawn_local(async move { waiting.vacated().await });
+    let vacated = tokio::task::spawn_local(async move { waiting.slots.emptied().await });
     first.reach(10).await;
     first.peer.sends_fin();
     first.reach(20).await;

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use pulse_echo::core::{CloseReason, Failure, Operation};
-use pulse_echo::core::{Deadlines, Timing};
-use pulse_echo::net::event_loop::Phase;
+use pulse_echo::core::{CloseReason, Deadlines, Failure, Operation, Timing};
+use pulse_echo::net::Phase;
 
 use crate::scripted::{DEFAULTS, Link, UNLIMITED};
 

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use pulse_echo::core::Protocol;
-use pulse_echo::core::{CloseReason, Failure, Operation};
-use pulse_echo::net::event_loop::{EventLoop, Phase};
+use pulse_echo::core::{CloseReason, Failure, Operation, Protocol};
+use pulse_echo::net::{EventLoop, Phase};
 
 use crate::scripted::{DEFAULTS, Link};
 

@@ -3,14 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use pulse_echo::core::CloseReason;
-use pulse_echo::core::{Deadlines, Protocol, Timing};
-use pulse_echo::net::event_loop::{EventLoop, Phase};
+use pulse_echo::core::{CloseReason, Deadlines, Protocol, Timing};
+use pulse_echo::net::{EventLoop, Phase};
 
 use crate::scripted::{DEFAULTS, Link, UNLIMITED};
 
 #[tokio::test(flavor = "local", start_paused = true)]
-async fn others_get_their_turn() {
+async fn others_get_to_run() {
     let event_loop = EventLoop::start(Arc::default());
     let flood = Link::open(&event_loop, Protocol::Raw, UNLIMITED, 0);
     let other = Link::open(&event_loop, Protocol::Raw, UNLIMITED, 0);
@@ -69,11 +68,11 @@ async fn however_many_flood_the_others_wait_for_one_of_them() {
     }
     assert!(served() <= 2, "{} of 100 were served first", served());
     other.settle().await;
-    assert_eq!(served(), 100, "each has its turn");
+    assert_eq!(served(), 100, "each has its run");
 }
 
 #[tokio::test(flavor = "local", start_paused = true)]
-async fn who_ends_while_waiting_for_its_turn_keeps_nobody_from_theirs() {
+async fn who_ends_while_queued_keeps_nobody_from_running() {
     let event_loop = EventLoop::start(Arc::default());
     let raw = || Link::open(&event_loop, Protocol::Raw, UNLIMITED, 0);
     let mut floods: Vec<Link> = (0..10).map(|_| raw()).collect();
@@ -82,7 +81,7 @@ async fn who_ends_while_waiting_for_its_turn_keeps_nobody_from_theirs() {
     let stayed = floods.split_off(9);
     floods.iter().for_each(|flood| flood.stop_serving());
     stayed[0].settle().await;
-    let newcomers: Vec<Link> = (0..9).map(|_| raw()).collect(); // in the seats of those
+    let newcomers: Vec<Link> = (0..9).map(|_| raw()).collect(); // in the slots of those
     newcomers.iter().for_each(|newcomer| newcomer.peer.sends("hello\n"));
     let before = stayed[0].peer.heard_text().len();
     stayed[0].settle().await;
@@ -91,14 +90,14 @@ async fn who_ends_while_waiting_for_its_turn_keeps_nobody_from_theirs() {
 }
 
 #[tokio::test(flavor = "local", start_paused = true)]
-async fn who_finishes_while_it_waits_for_its_turn_is_closed_even_where_the_clock_says_so_first() {
+async fn who_finishes_while_queued_is_closed_even_where_the_clock_says_so_first() {
     let event_loop = EventLoop::start(Arc::default());
     let floods: Vec<Link> = (0..100).map(|_| Link::open(&event_loop, Protocol::Raw, DEFAULTS, 0)).collect();
     floods.iter().for_each(|flood| flood.peer.floods());
     let mut link = Link::open(&event_loop, Protocol::Raw, DEFAULTS, 0);
     link.peer.sends([b'x'; 16 * 1024]);
     for _ in 0..10 {
-        tokio::task::yield_now().await; // it has read all that, and waits in line
+        tokio::task::yield_now().await; // it has read all that, and is queued
     }
     link.peer.sends_fin_unnoticed();
     link.sleep_until(70_000).await;
@@ -106,7 +105,7 @@ async fn who_finishes_while_it_waits_for_its_turn_is_closed_even_where_the_clock
 }
 
 #[tokio::test(flavor = "local", start_paused = true)]
-async fn a_seat_gives_no_more_turns_than_another_whoever_had_it_before() {
+async fn a_slot_gives_no_more_runs_than_another_whoever_had_it_before() {
     let event_loop = EventLoop::start(Arc::default());
     let raw = || Link::open(&event_loop, Protocol::Raw, UNLIMITED, 0);
     let floods: Vec<Link> = (0..100).map(|_| raw()).collect();
@@ -121,7 +120,7 @@ async fn a_seat_gives_no_more_turns_than_another_whoever_had_it_before() {
         passing.stop_serving();
         tokio::task::yield_now().await;
     }
-    let last = raw(); // in the seat of all those
+    let last = raw(); // in the slot of all those
     last.peer.floods();
     last.settle().await;
     let served = |link: &Link| link.peer.heard_text().len();
@@ -133,9 +132,9 @@ async fn a_seat_gives_no_more_turns_than_another_whoever_had_it_before() {
     assert!(own <= 2 * another, "{own} bytes against {another}");
 }
 
-/// Once it has filled the scratch buffer; and if it did so in its last turn as well, from the beginning.
+/// Once it has filled the scratch buffer; and if it did so in its last run as well, from the beginning.
 #[tokio::test(flavor = "local", start_paused = true)]
-async fn who_sends_much_waits_in_line() {
+async fn who_sends_much_is_queued() {
     const FULL: usize = 16 * 1024;
     let event_loop = EventLoop::start(Arc::default());
     let raw = || Link::open(&event_loop, Protocol::Raw, UNLIMITED, 0);

@@ -3,9 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use pulse_echo::core::CloseReason;
-use pulse_echo::core::{Deadlines, Heartbeat, Protocol, Timing};
-use pulse_echo::net::event_loop::EventLoop;
+use pulse_echo::core::{CloseReason, Deadlines, Heartbeat, Protocol, Timing};
+use pulse_echo::net::EventLoop;
 
 use crate::scripted::{DEFAULTS, Link, UNLIMITED};
 

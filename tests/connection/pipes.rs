@@ -5,10 +5,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use pulse_echo::core::CloseReason;
-use pulse_echo::core::Protocol;
-use pulse_echo::net::event_loop::EventLoop;
-use pulse_echo::net::transport::Transport;
+use pulse_echo::core::{CloseReason, Protocol};
+use pulse_echo::net::{EventLoop, Transport};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
 use tokio::task::JoinHandle;
 

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use pulse_echo::core::CloseReason;
-use pulse_echo::core::{Deadlines, Heartbeat, Protocol, Timing};
-use pulse_echo::net::stall::StallBook;
+use pulse_echo::core::{CloseReason, Deadlines, Heartbeat, Protocol, Timing};
+use pulse_echo::net::StallTracker;
 
 use crate::scripted::{DEFAULTS, Link, UNLIMITED};
 
@@ -24,7 +23,7 @@ fn with_interval(seconds: u64) -> Timing {
 /// No sleep of ours was noted.
 #[track_caller]
 fn expect_no_stall(link: &Link) {
-    let (found, none) = (format!("{:?}", link.event_loop.stalls), format!("{:?}", StallBook::default()));
+    let (found, none) = (format!("{:?}", link.event_loop.stalls), format!("{:?}", StallTracker::default()));
     assert_eq!(found, none);
 }
 

@@ -13,10 +13,7 @@ use pulse_echo::core::{Close, CloseReason, Failure};
 use pulse_echo::core::{
     Deadlines, Evidence, Heartbeat, Jitter, ProbeReport, Protocol, Report, Timing, Verdict,
 };
-use pulse_echo::net::connection::Connection;
-use pulse_echo::net::event_loop::EventLoop;
-use pulse_echo::net::options::ListenerOptions;
-use pulse_echo::net::transport::Transport;
+use pulse_echo::net::{Connection, EventLoop, ListenerOptions, Transport};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use pulse_echo::core::CloseReason;
-use pulse_echo::core::{Deadlines, Timing};
-use pulse_echo::net::event_loop::READ_BYTES;
+use pulse_echo::core::{CloseReason, Deadlines, Timing};
+use pulse_echo::net::READ_BYTES;
 
 use crate::scripted::{DEFAULTS, Link};
 

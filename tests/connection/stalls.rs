@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use pulse_echo::core::CloseReason;
-use pulse_echo::core::{Deadlines, Timing};
+use pulse_echo::core::{CloseReason, Deadlines, Timing};
 
 use crate::scripted::{DEFAULTS, Link};
 
@@ -104,13 +103,13 @@ async fn an_age_is_not_forgiven() {
     link.peer.heard(&[(50_000, "<FIN>")]);
 }
 
-/// Where the machine stays busy every turn comes late: what waited for another one would wait for ever.
+/// Where the machine stays busy every run comes late: what waited for another one would wait for ever.
 #[tokio::test(flavor = "local", start_paused = true)]
-async fn a_late_probe_does_not_wait_for_another_turn() {
+async fn a_late_probe_does_not_wait_for_another_run() {
     let link = Link::line(DEFAULTS);
     link.reach(1_000).await;
-    for turn in 1..=5 {
-        link.sleep_until(20_000 + 300 * turn).await;
+    for run in 1..=5 {
+        link.sleep_until(20_000 + 300 * run).await;
     }
-    link.peer.heard(&[(20_600, "PING 1\n")]); // in the first turn that its timer had
+    link.peer.heard(&[(20_600, "PING 1\n")]); // in the first run that its timer began
 }

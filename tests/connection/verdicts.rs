@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use pulse_echo::core::CloseReason;
-use pulse_echo::core::{Deadlines, Evidence, Timing, Verdict};
+use pulse_echo::core::{CloseReason, Deadlines, Evidence, Timing, Verdict};
 
 use crate::scripted::{DEFAULTS, Link};
 

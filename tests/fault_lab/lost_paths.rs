@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use crate::at_once;
-use crate::expected::{SETTINGS, heartbeat_timeout, network_timeout, network_unreachable};
-use crate::expected::{read_timeout, write_timeout};
+use crate::expected::{
+    SETTINGS, heartbeat_timeout, network_timeout, network_unreachable, read_timeout, write_timeout,
+};
 use crate::lab::{Host, Way, lab};
 use crate::support::{PROTOCOLS, dawdle};
 

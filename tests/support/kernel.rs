@@ -194,6 +194,7 @@ pub fn set_descriptor_limit(pid: u32, descriptors: usize) {
 }
 
 /// Changes a limit of a running process, but not how far it may raise that itself.
+#[expect(unsafe_code, reason = "nix changes the limits of the calling process only")]
 pub fn set_limit(pid: u32, resource: libc::__rlimit_resource_t, limit: libc::rlim_t) {
     let pid = libc::pid_t::try_from(pid).expect("a process id");
     let mut limits = libc::rlimit { rlim_cur: 0, rlim_max: 0 };

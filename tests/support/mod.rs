@@ -7,6 +7,7 @@
 
 pub mod client;
 pub mod daemon;
+pub mod example;
 pub mod kernel;
 pub mod load;
 pub mod network;

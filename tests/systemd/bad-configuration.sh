@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # A broken configuration ends the start with 78, and starting is not tried again.
 source "$(dirname "$0")/library.sh"
 install_files

@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # 20,000 connections end at once: 20,000 records are in the journal.
 source "$(dirname "$0")/library.sh"
 install_files

@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # A crash, or many in a row: the service comes back each time.
 source "$(dirname "$0")/library.sh"
 install_files

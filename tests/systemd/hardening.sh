@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # The shipped units: exposure, no mistakes in them, and every restriction in force in the process that serves.
 source "$(dirname "$0")/library.sh"
 unit=$project/systemd/pulse-echo.service

@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # The journal has every close with its fields and the right priority, and is asked by them.
 source "$(dirname "$0")/library.sh"
 install_files

@@ -3,7 +3,10 @@
 # A test is a bash script that sources this file. It gets a stopped service on the default configuration, may do with it
 # what it likes, and ends at the first thing that does not hold. Whatever it installed is removed again.
 #
-# From the environment: PULSE_ECHO_BINARY, SERVICE_CLIENT (examples/service_client) and, for package.sh, PULSE_ECHO_PACKAGE.
+# From the environment: PULSE_ECHO_BINARY, SERVICE_CLIENT (tests/systemd/service_client.rs) and, for package.sh, PULSE_ECHO_PACKAGE.
+
+# The tests use what is set here.
+# shellcheck shell=bash disable=SC2034
 
 set -euo pipefail
 shopt -s inherit_errexit
@@ -66,7 +69,7 @@ milliseconds() { echo $(($(date +%s%N) / 1000000)); }
 property() { systemctl show --property="$1" --value "${2:-pulse-echo.service}"; }
 property_is() { equal "$(property "$1" "${3:-pulse-echo.service}")" "$2"; }
 main_process() { property MainPID; }
-is_active() { systemctl --quiet is-active "${1:-pulse-echo.service}"; }
+is_active() { systemctl --quiet is-active pulse-echo.service; }
 
 # drop_in UNIT: overrides settings of a unit, as `systemctl edit` does; the text comes on standard input.
 drop_in() {

@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # A stop may take as long as server.shutdown_grace says, even where the unit would not wait that long.
 source "$(dirname "$0")/library.sh"
 install_files

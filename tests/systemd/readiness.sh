@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # `systemctl start` returns when clients can connect, not before; and says so when they never will.
 source "$(dirname "$0")/library.sh"
 install_files

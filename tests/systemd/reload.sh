@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # systemctl reload: all of it or nothing, and never at the cost of a connection.
 source "$(dirname "$0")/library.sh"
 install_files

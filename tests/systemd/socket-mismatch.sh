@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # Sockets that do not fit the configuration: said plainly, exit status 78, and no endless restarts.
 source "$(dirname "$0")/library.sh"
 install_files

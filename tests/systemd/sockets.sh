@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # Sockets that systemd opens: by name, without a refused connection during restarts, and on low ports without rights.
 source "$(dirname "$0")/library.sh"
 install_files

@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # One event loop that hangs, of several, and the service is restarted; the journal says which one it was.
 source "$(dirname "$0")/library.sh"
 install_files

@@ -5,10 +5,13 @@
 
 use std::ops::Range;
 
-use super::HEADROOM;
+use super::probe::Probe;
 
 /// The longest control line in bytes, its line end included. A longer line is data.
 pub const CONTROL_LINE_MAX: usize = 64;
+
+/// Room that must be left before freshly received bytes, for the bytes that a decoder held back earlier.
+pub const HEADROOM: usize = CONTROL_LINE_MAX;
 
 /// The longest beginning of a control line that can still be undecided: one byte more decides.
 const HELD_MAX: usize = CONTROL_LINE_MAX - 1;
@@ -167,42 +170,20 @@ fn may_become_control(beginning: &[u8]) -> bool {
     known && (matches!(rest.first(), None | Some(b' ')) || rest == b"\r")
 }
 
-/// A probe as it goes over the wire: `PING <n>` and a line feed. Made without formatting or allocation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ProbeLine {
-    bytes: [u8; PROBE_LINE_MAX],
-    start: u8,
-}
-
-/// `PING `, the 20 digits of the greatest number, and a line feed.
-const PROBE_LINE_MAX: usize = 5 + 20 + 1;
-
-impl ProbeLine {
-    /// The probe of that number.
-    pub fn new(number: u64) -> ProbeLine {
-        let mut line = ProbeLine { bytes: [0; PROBE_LINE_MAX], start: PROBE_LINE_MAX as u8 };
-        line.prepend(b'\n');
-        let mut rest = number;
-        loop {
-            line.prepend(b'0' + (rest % 10) as u8);
-            rest /= 10;
-            if rest == 0 {
-                break;
-            }
+/// The probe of that number: `PING <n>` and a line feed.
+pub fn probe(number: u64) -> Probe {
+    let mut probe = Probe::empty();
+    probe.prepend(b'\n');
+    let mut rest = number;
+    loop {
+        probe.prepend(b'0' + (rest % 10) as u8);
+        rest /= 10;
+        if rest == 0 {
+            break;
         }
-        b"PING ".iter().rev().for_each(|byte| line.prepend(*byte));
-        line
     }
-
-    /// The whole line.
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.bytes[usize::from(self.start)..]
-    }
-
-    fn prepend(&mut self, byte: u8) {
-        self.start -= 1;
-        self.bytes[usize::from(self.start)] = byte;
-    }
+    b"PING ".iter().rev().for_each(|byte| probe.prepend(*byte));
+    probe
 }
 
 #[cfg(test)]
@@ -301,9 +282,9 @@ mod tests {
 
     #[test]
     fn probes_are_numbered_lines() {
-        assert_eq!(ProbeLine::new(1).as_bytes(), b"PING 1\n");
-        assert_eq!(ProbeLine::new(100).as_bytes(), b"PING 100\n");
-        let longest = ProbeLine::new(u64::MAX);
+        assert_eq!(probe(1).as_bytes(), b"PING 1\n");
+        assert_eq!(probe(100).as_bytes(), b"PING 100\n");
+        let longest = probe(u64::MAX);
         assert_eq!(longest.as_bytes(), b"PING 18446744073709551615\n");
     }
 }

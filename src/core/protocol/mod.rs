@@ -1,27 +1,28 @@
 //! What bytes mean: received bytes in, the bytes to send back out. Any split of the input gives the same result.
 
-pub mod line;
+mod line;
+mod probe;
 
 use std::ops::Range;
 
-use line::{CONTROL_LINE_MAX, LineDecoder};
+pub use line::HEADROOM;
+use line::LineDecoder;
+pub use probe::Probe;
 
-/// Room that must be left before freshly received bytes, for the bytes that a decoder held back earlier.
-pub const HEADROOM: usize = CONTROL_LINE_MAX;
+use super::listed::listed;
 
-/// The protocols a listener can speak.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Protocol {
-    /// The echo, with heartbeats that the peer's application answers.
-    Line,
-    /// The echo of RFC 862 and nothing else; the heartbeat is the kernel's TCP keepalive.
-    Raw,
+listed! {
+    /// The protocols a listener can speak.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+    pub enum Protocol {
+        /// The echo, with heartbeats that the peer's application answers.
+        Line,
+        /// The echo of RFC 862 and nothing else; the heartbeat is the kernel's TCP keepalive.
+        Raw,
+    }
 }
 
 impl Protocol {
-    /// Both of them.
-    pub const ALL: [Protocol; 2] = [Protocol::Line, Protocol::Raw];
-
     /// The fixed name in configuration and logs.
     pub const fn name(self) -> &'static str {
         match self {
@@ -66,7 +67,7 @@ impl Decoder {
         }
     }
 
-    /// Bytes held back until it is clear what they are; less than [`CONTROL_LINE_MAX`].
+    /// Bytes held back until it is clear what they are; less than a control line may have.
     pub fn held_bytes(&self) -> usize {
         match self {
             Decoder::Line(decoder) => decoder.held_bytes(),
@@ -84,6 +85,14 @@ impl Decoder {
         match self {
             Decoder::Line(decoder) => decoder.at_line_boundary(),
             Decoder::Raw => false,
+        }
+    }
+
+    /// The probe of that number; `None`: this protocol leaves probing to the kernel.
+    pub fn probe(&self, number: u64) -> Option<Probe> {
+        match self {
+            Decoder::Line(_) => Some(line::probe(number)),
+            Decoder::Raw => None,
         }
     }
 }

@@ -1,0 +1,443 @@
+//! One connection's task: the read loop. It owns the socket, its one timer, and for a run the scratch buffer.
+//!
+//! A run is one call of `Connection::run`. It looks at things in a fixed order, which decides when several are
+//! true at one instant: commands to stop, bytes to write, bytes to read, the clock.
+
+pub mod tcp;
+mod transport;
+mod unsent;
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use super::event_loop::{EventLoop, ListenerState, Phase, QueueState, READ_BYTES, SlotId};
+use super::options::ListenerOptions;
+use crate::core::{Close, CloseReason, HEADROOM, Jitter, Moment, Operation, Report, Session, Step};
+use transport::poll_read;
+use unsent::Unsent;
+
+pub use transport::Transport;
+
+/// Reads a connection may do before others run. Who need not queue may fill the scratch buffer once.
+const READS_PER_RUN: usize = 4;
+
+/// How much a stopping connection still takes from its receive queue: what that holds at most
+/// by the kernel's defaults (tcp(7): `tcp_rmem`), so that a peer that never pauses cannot hold up the FIN.
+const LAST_READS: u16 = (8 * 1024 * 1024 / READ_BYTES) as u16;
+
+/// How a connection ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    /// Why.
+    pub close: Close,
+    /// Its figures.
+    pub report: Report,
+}
+
+/// One connection, until it ends.
+#[derive(Debug)]
+pub struct Connection<T> {
+    transport: T,
+    listener: Rc<ListenerState>,
+    /// Of the listener, as far as this connection has followed it.
+    revision: u32,
+    event_loop: Rc<EventLoop>,
+    slot: SlotId,
+    queue_state: QueueState,
+    /// What its timer was last set to.
+    timer_at: Option<Moment>,
+    session: Session,
+    stage: Stage,
+    unsent: Unsent,
+}
+
+/// How far a connection is on its way to its end. It only ever moves down this list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// Nobody knows yet whom to wake for it.
+    New,
+    /// Everything received goes back.
+    Echoing,
+    /// We are ending it: what had arrived by then still goes back, in so many reads at most.
+    Flushing(u16),
+    /// All that goes back was written: our FIN comes next.
+    SendingFin,
+    /// Our FIN is out; the peer may finish. Closing with unread input would reset the connection and
+    /// could destroy the last bytes on their way.
+    Lingering,
+    /// The peer sent FIN: once everything went back it is over.
+    PeerFinished,
+}
+
+/// Done, not yet possible, or (`Err`) the end of the connection.
+type Progress = Poll<Result<(), Close>>;
+
+/// Serves the connection to its end, a panic included. What is left to do then is to drop it.
+impl<T: Transport> Future for Connection<T> {
+    type Output = Ended;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ended> {
+        let run = AssertUnwindSafe(|| self.run(cx));
+        let close = ready!(catch_unwind(run).unwrap_or(Poll::Ready(CloseReason::InternalError.into())));
+        Poll::Ready(self.end(close))
+    }
+}
+
+impl<T: Transport> Connection<T> {
+    /// A connection that opens now. It does nothing until it is polled.
+    pub fn new(
+        transport: T,
+        listener: &ListenerOptions,
+        event_loop: Rc<EventLoop>,
+        jitter: Jitter,
+    ) -> Connection<T> {
+        let accepted_with = listener.timing;
+        let listener = event_loop.listeners.get(listener);
+        if accepted_with != listener.timing() {
+            // Accepted while its options changed: the socket inherited the others.
+            transport.set_keepalive(listener.protocol(), listener.timing().heartbeat);
+        }
+        let session = Session::new(listener.protocol(), event_loop.clock.now(), jitter);
+        let slot = event_loop.slots.take();
+        Connection {
+            transport,
+            revision: listener.revision(),
+            listener,
+            event_loop,
+            slot,
+            queue_state: QueueState::NotQueued,
+            timer_at: None,
+            session,
+            stage: Stage::New,
+            unsent: Unsent::default(),
+        }
+    }
+
+    /// The stream.
+    pub fn transport(&self) -> &T {
+        &self.transport
+    }
+
+    /// The name of its listener.
+    pub fn listener(&self) -> &str {
+        self.listener.name()
+    }
+
+    /// Where it is served.
+    pub fn event_loop(&self) -> &EventLoop {
+        &self.event_loop
+    }
+
+    fn end(&mut self, close: Close) -> Ended {
+        let close = self.session.conclude(close);
+        if close.reason == CloseReason::WriteTimeout {
+            self.transport.abort_on_close();
+        }
+        Ended { close, report: self.session.report(self.now()) }
+    }
+
+    fn run(&mut self, cx: &mut Context<'_>) -> Poll<Close> {
+        if self.stage == Stage::New {
+            self.event_loop.slots.set_waker(self.slot, cx.waker());
+            self.stage = Stage::Echoing;
+        }
+        let event_loop = Rc::clone(&self.event_loop);
+        let mut scratch = event_loop.scratch();
+        if let Err(close) = self.take_commands() {
+            return Poll::Ready(close);
+        }
+        loop {
+            if self.may_run()
+                && let Poll::Ready(close) = self.exchange(cx, &mut scratch)
+            {
+                return Poll::Ready(close);
+            }
+            if let Err(close) = ready!(self.watch_clock(cx, &mut scratch)) {
+                return Poll::Ready(close);
+            }
+        }
+    }
+
+    fn take_commands(&mut self) -> Result<(), Close> {
+        if self.revision != self.listener.revision() {
+            self.revision = self.listener.revision();
+            let timing = self.listener.timing();
+            self.transport.set_keepalive(self.listener.protocol(), timing.heartbeat);
+            self.session.retime(&timing, self.now());
+        }
+        match self.event_loop.phase() {
+            Phase::Serving => Ok(()),
+            Phase::Draining => {
+                self.session.finish(CloseReason::ServerShutdown, None);
+                self.begin_to_end();
+                Ok(())
+            }
+            Phase::Ending => Err(CloseReason::ServerShutdown.into()),
+        }
+    }
+
+    fn begin_to_end(&mut self) {
+        if self.stage == Stage::Echoing {
+            self.stage = Stage::Flushing(LAST_READS);
+        }
+    }
+
+    /// Whether it need not queue, or was woken by the run queue. Who had much to do in its last run queues by this.
+    fn may_run(&mut self) -> bool {
+        if self.queue_state == QueueState::MustQueue {
+            self.enqueue();
+        }
+        self.queue_state == QueueState::NotQueued || !self.event_loop.run_queue.has(self.slot)
+    }
+
+    fn enqueue(&mut self) {
+        self.event_loop.run_queue.push(self.slot);
+        self.queue_state = QueueState::Queued;
+    }
+
+    /// Writes, then reads, as long as there is something to do, but no longer than is fair.
+    fn exchange(&mut self, cx: &mut Context<'_>, scratch: &mut [u8]) -> Poll<Close> {
+        let received_before = self.session.received_bytes();
+        for _ in 0..READS_PER_RUN {
+            let advanced = self.advance(cx, scratch);
+            let much = self.session.received_bytes() - received_before >= READ_BYTES as u64;
+            match advanced {
+                Poll::Ready(Err(close)) => return Poll::Ready(close),
+                Poll::Ready(Ok(())) if much && self.queue_state == QueueState::NotQueued => break,
+                Poll::Ready(Ok(())) => {}
+                Poll::Pending => {
+                    self.queue_state = if much { QueueState::MustQueue } else { QueueState::NotQueued };
+                    return Poll::Pending;
+                }
+            }
+        }
+        self.enqueue();
+        Poll::Pending
+    }
+
+    /// Does one thing. Nothing is read while the peer takes nothing: that bounds the memory.
+    fn advance(&mut self, cx: &mut Context<'_>, scratch: &mut [u8]) -> Progress {
+        ready!(self.flush(cx))?;
+        match self.stage {
+            Stage::New | Stage::Echoing => self.echo(cx, scratch),
+            Stage::Flushing(left) => Poll::Ready(self.echo_rest(cx, scratch, left)),
+            Stage::SendingFin => self.send_fin(cx),
+            Stage::Lingering => self.linger(cx, scratch),
+            Stage::PeerFinished => Poll::Ready(Err(CloseReason::PeerClosed.into())),
+        }
+    }
+
+    fn echo(&mut self, cx: &mut Context<'_>, scratch: &mut [u8]) -> Progress {
+        let read = ready!(poll_read(&mut self.transport, cx, &mut scratch[HEADROOM..]));
+        Poll::Ready(self.take_input(cx, scratch, read))
+    }
+
+    fn echo_rest(&mut self, cx: &mut Context<'_>, scratch: &mut [u8], left: u16) -> Result<(), Close> {
+        if left > 0
+            && let Poll::Ready(read) = self.transport.read_now(cx, &mut scratch[HEADROOM..])
+        {
+            self.stage = Stage::Flushing(left - 1);
+            return self.take_input(cx, scratch, read);
+        }
+        self.end_input(cx, scratch, Stage::SendingFin)
+    }
+
+    fn send_fin(&mut self, cx: &mut Context<'_>) -> Progress {
+        let shutdown = ready!(Pin::new(&mut self.transport).poll_shutdown(cx));
+        shutdown.map_err(|error| tcp::close_of(&error, Some(Operation::Write)))?;
+        self.stage = Stage::Lingering;
+        Poll::Ready(Ok(()))
+    }
+
+    fn linger(&mut self, cx: &mut Context<'_>, scratch: &mut [u8]) -> Progress {
+        let read = ready!(poll_read(&mut self.transport, cx, scratch));
+        match read.map_err(read_failed)? {
+            0 => Poll::Ready(Err(CloseReason::PeerClosed.into())),
+            received => {
+                self.session.discard(self.now(), received);
+                Poll::Ready(Ok(()))
+            }
+        }
+    }
+
+    /// What a read brought, in `scratch` from [`HEADROOM`] on: bytes to echo, or the end of the stream.
+    fn take_input(
+        &mut self,
+        cx: &mut Context<'_>,
+        scratch: &mut [u8],
+        read: io::Result<usize>,
+    ) -> Result<(), Close> {
+        let received = read.map_err(read_failed)?;
+        if received == 0 {
+            return self.end_input(cx, scratch, Stage::PeerFinished);
+        }
+        let now = self.now();
+        let echo = self.session.receive(now, &mut scratch[..HEADROOM + received]);
+        self.send(cx, now, &scratch[echo])
+    }
+
+    fn end_input(&mut self, cx: &mut Context<'_>, scratch: &mut [u8], next: Stage) -> Result<(), Close> {
+        self.stage = next;
+        let echo = self.session.end_of_input(scratch);
+        self.send(cx, self.now(), &scratch[echo])
+    }
+
+    /// Write first, queue second: only what the peer does not take is kept.
+    fn send(&mut self, cx: &mut Context<'_>, now: Moment, bytes: &[u8]) -> Result<(), Close> {
+        let rest = self.write(cx, now, bytes)?;
+        if !rest.is_empty() {
+            self.unsent = Unsent::from(rest);
+            self.session.blocked(now, self.transport.acknowledged_bytes());
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self, cx: &mut Context<'_>) -> Progress {
+        if self.unsent.is_empty() {
+            return Poll::Ready(Ok(()));
+        }
+        let mut unsent = std::mem::take(&mut self.unsent);
+        let rest = self.write(cx, self.now(), unsent.rest())?.len();
+        if rest == 0 {
+            return Poll::Ready(Ok(()));
+        }
+        unsent.keep_last(rest);
+        self.unsent = unsent;
+        Poll::Pending
+    }
+
+    /// Writes what the socket takes; returns the rest.
+    fn write<'b>(
+        &mut self,
+        cx: &mut Context<'_>,
+        now: Moment,
+        mut bytes: &'b [u8],
+    ) -> Result<&'b [u8], Close> {
+        while !bytes.is_empty() {
+            let write = Pin::new(&mut self.transport).poll_write(cx, bytes);
+            let Poll::Ready(written) = write else {
+                break;
+            };
+            bytes = &bytes[self.take_written(now, written)?..];
+        }
+        Ok(bytes)
+    }
+
+    fn take_written(&mut self, now: Moment, written: io::Result<usize>) -> Result<usize, Close> {
+        let written = written.and_then(|bytes| match bytes {
+            0 => Err(io::ErrorKind::WriteZero.into()),
+            _ => Ok(bytes),
+        });
+        let written = written.map_err(|error| tcp::close_of(&error, Some(Operation::Write)))?;
+        self.session.sent(now, written);
+        Ok(written)
+    }
+
+    /// Does what is due by the clock. `Ready(Ok)`: something was, and there may be more to write or read now: the last
+    /// look may have found room for the rest, which the socket need not announce again.
+    ///
+    /// The timer is moved lazily: forward only when it fires, so that traffic costs no timer work.
+    fn watch_clock(&mut self, cx: &mut Context<'_>, scratch: &mut [u8]) -> Progress {
+        let Some(wake_at) = self.next_timeout() else {
+            return Poll::Pending;
+        };
+        if self.timer_at.is_some_and(|at| at <= wake_at && !self.event_loop.timers.have_fired(at)) {
+            return Poll::Pending;
+        }
+        if wake_at > self.now() {
+            self.set_timer(wake_at);
+            return Poll::Pending;
+        }
+        self.look_again(cx, scratch)?;
+        self.act_on_time(cx)?;
+        Poll::Ready(Ok(()))
+    }
+
+    fn set_timer(&mut self, at: Moment) {
+        self.unset_timer();
+        self.event_loop.timers.set(self.slot, at);
+        self.timer_at = Some(at);
+    }
+
+    /// One more look at the socket itself before the clock is believed: what arrived, or was taken, while we slept
+    /// must not count as silence.
+    fn look_again(&mut self, cx: &mut Context<'_>, scratch: &mut [u8]) -> Result<(), Close> {
+        if !self.unsent.is_empty() {
+            let written = self.transport.write_now(cx, self.unsent.rest());
+            if let Poll::Ready(written) = written {
+                let written = self.take_written(self.now(), written)?;
+                self.unsent.keep_last(self.unsent.rest().len() - written);
+            }
+        } else if self.stage == Stage::Echoing
+            && let Poll::Ready(read) = self.transport.read_now(cx, &mut scratch[HEADROOM..])
+        {
+            self.take_input(cx, scratch, read)?;
+        }
+        Ok(())
+    }
+
+    fn act_on_time(&mut self, cx: &mut Context<'_>) -> Result<(), Close> {
+        if self.stage == Stage::PeerFinished && self.unsent.is_empty() {
+            // The last look found the end: that came before the deadline. Whoever is queued would not come to say so.
+            return Err(CloseReason::PeerClosed.into());
+        }
+        let now = self.now();
+        let acknowledged = match self.unsent.is_empty() {
+            true => None,
+            false => self.transport.acknowledged_bytes(),
+        };
+        let timing = self.listener.timing();
+        match self.session.handle_timeout(&timing, now, acknowledged) {
+            None => Ok(()),
+            Some(Step::Send(probe)) => {
+                if self.session.is_asking_first() {
+                    self.session.note_sent_again(self.transport.evidence().sent_again);
+                }
+                self.send(cx, now, probe.as_bytes())
+            }
+            Some(Step::Finish) => {
+                self.begin_to_end();
+                Ok(())
+            }
+            Some(Step::Forgive(late)) => {
+                self.event_loop.stalls.note(late, true);
+                // A probe goes out at once: where the machine stays busy, the next run would come too late again.
+                self.act_on_time(cx)
+            }
+            Some(Step::Close(reason)) => {
+                let evidence = self.transport.evidence();
+                Err(self.session.close(reason, &timing, evidence))
+            }
+        }
+    }
+
+    fn next_timeout(&self) -> Option<Moment> {
+        self.session.next_timeout(&self.listener.timing())
+    }
+
+    fn now(&self) -> Moment {
+        self.event_loop.clock.now()
+    }
+}
+
+impl<T> Connection<T> {
+    fn unset_timer(&mut self) {
+        if let Some(at) = self.timer_at.take() {
+            self.event_loop.timers.unset(self.slot, at);
+        }
+    }
+}
+
+impl<T> Drop for Connection<T> {
+    fn drop(&mut self) {
+        self.unset_timer();
+        self.event_loop.slots.release(self.slot);
+    }
+}
+
+fn read_failed(error: io::Error) -> Close {
+    tcp::close_of(&error, Some(Operation::Read))
+}

@@ -1,0 +1,70 @@
+//! What the kernel knows of a connection: `TCP_INFO`, see tcp(7) and the kernel's `include/uapi/linux/tcp.h`.
+
+use std::mem::{offset_of, size_of, size_of_val};
+use std::os::fd::{AsFd, AsRawFd};
+use std::time::Duration;
+
+use libc::{c_void, socklen_t, tcp_info};
+
+use crate::core::Evidence;
+
+/// A field's value, if the kernel's answer was long enough to hold it: what lies beyond is unknown, not 0.
+macro_rules! known {
+    ($answer:ident.$field:ident) => {
+        ($answer.length >= offset_of!(tcp_info, $field) + size_of_val(&$answer.info.$field))
+            .then_some($answer.info.$field)
+    };
+}
+
+/// Bytes that the peer's TCP has acknowledged since the connection began; `None` where the kernel does not say.
+pub fn acknowledged_bytes(socket: &impl AsFd) -> Option<u64> {
+    let answer = query(socket)?;
+    known!(answer.tcpi_bytes_acked)
+}
+
+/// What tells whose silence it is. To be asked before the close: an error or a close empties the queues it speaks of.
+pub fn evidence(socket: &impl AsFd) -> Evidence {
+    query(socket).map_or_else(Evidence::default, |answer| Evidence {
+        unacked: known!(answer.tcpi_unacked),
+        retransmits: known!(answer.tcpi_retransmits).map(u32::from),
+        unsent_bytes: known!(answer.tcpi_notsent_bytes),
+        send_window: known!(answer.tcpi_snd_wnd),
+        segment: known!(answer.tcpi_snd_mss),
+        kernel_probes: known!(answer.tcpi_probes).map(u32::from),
+        patience: patience(&answer),
+        sent_again: known!(answer.tcpi_total_retrans),
+        last_ack: known!(answer.tcpi_last_ack_recv).map(|millis| Duration::from_millis(millis.into())),
+        round_trip: known!(answer.tcpi_rtt).map(|micros| Duration::from_micros(micros.into())),
+    })
+}
+
+/// How long the kernel waits before it sends again, or asks again (`tcp_probe0_when` of its include/net/tcp.h).
+fn patience(answer: &Answer) -> Option<Duration> {
+    const SHORTEST_BETWEEN_PROBES: Duration = Duration::from_millis(200);
+    let timeout = Duration::from_micros(known!(answer.tcpi_rto)?.into());
+    match known!(answer.tcpi_unacked)? {
+        0 => Some(
+            timeout.max(SHORTEST_BETWEEN_PROBES) * 1u32.checked_shl(known!(answer.tcpi_backoff)?.into())?,
+        ),
+        _ => Some(timeout), // already doubled
+    }
+}
+
+/// The structure, and how many bytes of it this kernel filled in.
+struct Answer {
+    info: tcp_info,
+    length: usize,
+}
+
+#[expect(unsafe_code, reason = "no safe crate reads the whole of TCP_INFO")]
+fn query(socket: &impl AsFd) -> Option<Answer> {
+    let descriptor = socket.as_fd().as_raw_fd();
+    let mut length = size_of::<tcp_info>() as socklen_t;
+    // SAFETY: tcp_info is plain integers, for which zero is a value.
+    let mut info: tcp_info = unsafe { std::mem::zeroed() };
+    let place = (&raw mut info).cast::<c_void>();
+    // SAFETY: `place` has room for `length` bytes, the descriptor is borrowed and so open.
+    let result =
+        unsafe { libc::getsockopt(descriptor, libc::IPPROTO_TCP, libc::TCP_INFO, place, &raw mut length) };
+    (result == 0).then_some(Answer { info, length: length as usize })
+}

@@ -1,0 +1,9 @@
+//! TCP as the kernel runs it: what it knows of a connection, how it asks the peer's host, and what its errors mean.
+
+mod errors;
+mod info;
+mod options;
+
+pub use errors::close_of;
+pub use info::{acknowledged_bytes, evidence};
+pub use options::{abort_on_close, set_keepalive};

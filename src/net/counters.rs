@@ -1,0 +1,54 @@
+//! What an event loop was given, what it closed, and whether it turns.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::core::CloseReason;
+
+/// The counters of one event loop. Its open connections are the difference, so the sums always agree.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Written by the acceptors alone.
+    assigned: AtomicU64,
+    /// Written by the event loop alone, after (`Release`) the connection was assigned: whoever sees the close (`Acquire`)
+    /// sees that as well, and no difference is ever negative.
+    closed: [AtomicU64; CloseReason::ALL.len()],
+    /// How often it answered the watchdog.
+    answers: AtomicU64,
+}
+
+impl Counters {
+    /// One more connection is given to it.
+    pub fn assign(&self) {
+        self.assigned.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// One of its connections ended.
+    pub fn close(&self, reason: CloseReason) {
+        if let Some(count) = self.closed.get(reason as usize) {
+            count.fetch_add(1, Ordering::Release);
+        }
+    }
+
+    /// Connections not closed yet.
+    pub fn open(&self) -> u64 {
+        let closed: u64 = self.closed.iter().map(|count| count.load(Ordering::Acquire)).sum();
+        self.assigned.load(Ordering::Relaxed) - closed
+    }
+
+    /// Adds its closes to `by_reason`, which is indexed as [`CloseReason::ALL`].
+    pub fn add_closed(&self, by_reason: &mut [u64; CloseReason::ALL.len()]) {
+        for (sum, count) in by_reason.iter_mut().zip(&self.closed) {
+            *sum += count.load(Ordering::Acquire);
+        }
+    }
+
+    /// It turns: it answers the watchdog.
+    pub fn answer(&self) {
+        self.answers.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often it answered the watchdog.
+    pub fn answers(&self) -> u64 {
+        self.answers.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,135 @@
+//! The listeners of a running server, and how they change without losing a connection attempt.
+
+use std::io;
+use std::sync::Arc;
+
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
+
+use super::acceptor;
+use super::admission::Admission;
+use super::inherited;
+use super::socket::{AcceptingListener, BindError, Listener};
+use crate::net::options::ListenerOptions;
+use crate::net::worker::unless_stuck;
+use crate::ops::events;
+
+/// The listeners that accept now.
+#[derive(Debug)]
+pub struct Listeners {
+    serving: Vec<Serving>,
+    admission: Arc<Admission>,
+    /// Of the event loop that accepts.
+    runtime: Handle,
+}
+
+#[derive(Debug)]
+struct Serving {
+    listener: Arc<AcceptingListener>,
+    task: JoinHandle<()>,
+}
+
+impl Listeners {
+    /// Accepts on all of `listeners`, in the event loop behind `runtime`.
+    ///
+    /// # Errors
+    /// The event loop cannot take one.
+    pub fn start(
+        listeners: Vec<Listener>,
+        admission: Arc<Admission>,
+        runtime: Handle,
+    ) -> io::Result<Listeners> {
+        let mut started = Listeners { serving: Vec::new(), admission, runtime };
+        for listener in listeners {
+            let serving = started.accept_on(listener)?;
+            started.serving.push(serving);
+        }
+        Ok(started)
+    }
+
+    /// Becomes what `wanted` says, wholly or, on an error, not at all. A socket stays open where its address is still
+    /// wanted, under whatever name; what waits on it to be accepted is not lost.
+    ///
+    /// # Errors
+    /// A new address could not be bound, or a socket that was passed to us would be left without its listener.
+    pub async fn change(&mut self, wanted: &[ListenerOptions]) -> anyhow::Result<()> {
+        let mut passed = self.serving.iter().filter(|old| old.listener.is_passed());
+        passed.try_for_each(|old| inherited::check_kept(&old.listener.options(), wanted))?;
+        let mut new = self.accept_on_new(wanted)?.into_iter();
+        let mut old = std::mem::take(&mut self.serving);
+        for options in wanted {
+            let kept = old.iter().position(|old| old.suits(options));
+            match kept.map(|place| old.swap_remove(place)) {
+                Some(serving) => {
+                    serving.follow(options)?;
+                    self.serving.push(serving);
+                }
+                None => self.serving.extend(new.next()),
+            }
+        }
+        stop_all(old).await;
+        Ok(())
+    }
+
+    /// Accepts no more: what is accepted by the end of this is accepted, and the sockets are closed.
+    pub async fn stop(self) {
+        stop_all(self.serving).await;
+    }
+
+    /// Accepts on the addresses that nobody listens on yet. One of them may overlap with one that is given up, as
+    /// 0.0.0.0 does with 127.0.0.1: they share the port until the old one is closed.
+    fn accept_on_new(&self, wanted: &[ListenerOptions]) -> anyhow::Result<Vec<Serving>> {
+        let given_up = || self.serving.iter().filter(|old| !wanted.iter().any(|options| old.suits(options)));
+        given_up().try_for_each(|old| old.listener.share_port(true))?;
+        let is_new = |options: &&ListenerOptions| !self.serving.iter().any(|old| old.suits(options));
+        let new = wanted.iter().filter(is_new).map(Listener::bind_on_shared_port);
+        let new = new.collect::<Result<Vec<_>, BindError>>();
+        given_up().try_for_each(|old| old.listener.share_port(false))?;
+        Ok(new?.into_iter().map(|listener| self.accept_on(listener)).collect::<io::Result<_>>()?)
+    }
+
+    fn accept_on(&self, listener: Listener) -> io::Result<Serving> {
+        let _entered = self.runtime.enter();
+        let (options, address) = (Arc::clone(listener.options()), listener.address()?);
+        let listener = Arc::new(listener.into_accepting()?);
+        events::listening(&options.name, options.protocol, address);
+        let accepting = acceptor::accept_all(Arc::clone(&listener), Arc::clone(&self.admission));
+        Ok(Serving { listener, task: self.runtime.spawn(accepting) })
+    }
+}
+
+impl Serving {
+    /// Replaces the options of future connections, and says so if that makes it another listener.
+    fn follow(&self, wanted: &ListenerOptions) -> io::Result<()> {
+        let own = self.listener.options();
+        self.listener.set_options(wanted)?;
+        if (&own.name, own.protocol) != (&wanted.name, wanted.protocol) {
+            events::listening(&wanted.name, wanted.protocol, self.listener.address()?);
+        }
+        Ok(())
+    }
+
+    /// Whether its socket is one for these options: of the same address, and of the same name where that leaves
+    /// the port open.
+    fn suits(&self, wanted: &ListenerOptions) -> bool {
+        let own = self.listener.options();
+        own.address == wanted.address && (wanted.address.port() != 0 || own.name == wanted.name)
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Ends them, and waits for that: an event loop that has ended can be given no connection.
+async fn stop_all(mut listeners: Vec<Serving>) {
+    let ends = async {
+        for serving in &mut listeners {
+            serving.task.abort();
+            let _ = (&mut serving.task).await; // that it was aborted is no news
+        }
+    };
+    let _ = unless_stuck(ends).await; // aborted all the same
+}

@@ -1,0 +1,281 @@
+//! Listening sockets: their options, and what the errors of accept(2) mean.
+
+use std::fmt;
+use std::io;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use socket2::{Domain, SockRef, Socket, Type};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+use crate::net::connection::tcp;
+use crate::net::options::ListenerOptions;
+
+/// Connections that may wait to be accepted; the kernel lowers it to `net.core.somaxconn`.
+const BACKLOG: i32 = 4096;
+
+/// A listening socket and what it is for.
+#[derive(Debug)]
+pub struct Listener {
+    socket: TcpListener,
+    options: Arc<ListenerOptions>,
+    /// The service manager opened it, and keeps it open.
+    passed: bool,
+}
+
+/// An address that could not be listened on.
+#[derive(Debug)]
+pub struct BindError {
+    /// Its name.
+    pub listener: Arc<str>,
+    /// As configured.
+    pub address: SocketAddr,
+    /// What the system said.
+    pub cause: io::Error,
+}
+
+impl fmt::Display for BindError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let BindError { listener, address, .. } = self;
+        write!(formatter, "listener \"{listener}\" cannot listen on {address}")
+    }
+}
+
+impl std::error::Error for BindError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.cause)
+    }
+}
+
+impl Listener {
+    /// Binds and listens.
+    ///
+    /// # Errors
+    /// The address is in use, not of this machine, not allowed, …
+    pub fn bind(options: &ListenerOptions) -> Result<Listener, BindError> {
+        Listener::open(options, Port::Own)
+    }
+
+    /// Binds and listens on a port that sockets with [`AcceptingListener::share_port`] may hold, for as long as they live.
+    ///
+    /// # Errors
+    /// As for [`Listener::bind`].
+    pub fn bind_on_shared_port(options: &ListenerOptions) -> Result<Listener, BindError> {
+        Listener::open(options, Port::Shared)
+    }
+
+    /// Takes over a socket that listens already.
+    ///
+    /// # Errors
+    /// It is no TCP socket.
+    pub fn from_passed(socket: Socket, options: &ListenerOptions) -> io::Result<Listener> {
+        Listener::new(socket, options, true)
+    }
+
+    fn open(options: &ListenerOptions, port: Port) -> Result<Listener, BindError> {
+        let listener = |socket| Listener::new(socket, options, false);
+        open(options.address, port).and_then(listener).map_err(|cause| BindError {
+            listener: Arc::clone(&options.name),
+            address: options.address,
+            cause,
+        })
+    }
+
+    fn new(socket: Socket, options: &ListenerOptions, passed: bool) -> io::Result<Listener> {
+        configure(&SockRef::from(&socket), options)?;
+        Ok(Listener { socket: socket.into(), options: Arc::new(options.clone()), passed })
+    }
+
+    /// The address, with the real port.
+    ///
+    /// # Errors
+    /// The system does not tell.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    /// How its connections are served.
+    pub fn options(&self) -> &Arc<ListenerOptions> {
+        &self.options
+    }
+
+    /// Makes it ready to accept in the event loop whose runtime was entered.
+    ///
+    /// # Errors
+    /// The event loop cannot take it.
+    #[expect(
+        unsafe_code,
+        reason = "whoever registers with AsyncFd answers for the descriptor's staying open"
+    )]
+    pub fn into_accepting(self) -> io::Result<AcceptingListener> {
+        // SAFETY: a TcpListener owns its one open descriptor until it is dropped.
+        let socket = unsafe { AsyncFd::register_with_interest(self.socket, Interest::READABLE) }?;
+        Ok(AcceptingListener {
+            socket,
+            options: Mutex::new(self.options),
+            passed: self.passed,
+            queue_is_older: AtomicBool::new(true),
+        })
+    }
+}
+
+/// A listener that takes connections. They come as plain sockets, so that each is registered once, in its own loop.
+#[derive(Debug)]
+pub struct AcceptingListener {
+    socket: AsyncFd<TcpListener>,
+    options: Mutex<Arc<ListenerOptions>>,
+    passed: bool,
+    /// What waits to be accepted may have come before the socket options that hold now: it inherited others.
+    queue_is_older: AtomicBool,
+}
+
+impl AcceptingListener {
+    /// The next connection.
+    ///
+    /// # Errors
+    /// As accept(2); [`AcceptFailure::of`] tells what they mean.
+    pub async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        loop {
+            let mut ready = self.socket.readable().await?;
+            let Ok(accepted) = ready.try_io(|socket| accept(socket.get_ref())) else {
+                self.queue_is_older.store(false, Ordering::Relaxed); // nothing waits
+                continue;
+            };
+            if self.queue_is_older.load(Ordering::Relaxed)
+                && let Ok((socket, _)) = &accepted
+            {
+                // It fails only where the connection is over, which the next read tells better.
+                let _ = configure(&SockRef::from(socket), &self.options());
+            }
+            return accepted;
+        }
+    }
+
+    /// The address, with the real port.
+    ///
+    /// # Errors
+    /// The system does not tell.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.socket.get_ref().local_addr()
+    }
+
+    /// How its connections are served.
+    pub fn options(&self) -> Arc<ListenerOptions> {
+        Arc::clone(&self.current_options())
+    }
+
+    /// It is whole at every unlock.
+    fn current_options(&self) -> MutexGuard<'_, Arc<ListenerOptions>> {
+        self.options.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the service manager opened its socket, and keeps it open.
+    pub fn is_passed(&self) -> bool {
+        self.passed
+    }
+
+    /// Whether another socket of ours may listen on its port, be it on an overlapping address.
+    ///
+    /// # Errors
+    /// The socket is gone.
+    pub fn share_port(&self, share: bool) -> io::Result<()> {
+        SockRef::from(self.socket.get_ref()).set_reuse_port(share)
+    }
+
+    /// Replaces the options of future connections.
+    ///
+    /// # Errors
+    /// The socket is gone.
+    pub fn set_options(&self, options: &ListenerOptions) -> io::Result<()> {
+        configure(&SockRef::from(self.socket.get_ref()), options)?;
+        self.queue_is_older.store(true, Ordering::Relaxed);
+        *self.current_options() = Arc::new(options.clone());
+        Ok(())
+    }
+}
+
+/// Who listens on a port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Port {
+    /// Nobody else.
+    Own,
+    /// For a moment, also a socket of ours that is about to close: 0.0.0.0 can take over from 127.0.0.1.
+    Shared,
+}
+
+/// Non-blocking from the start: one system call less per connection.
+fn accept(socket: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
+    let (stream, peer) = SockRef::from(socket).accept4(libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC)?;
+    let peer = peer.as_socket().ok_or(io::ErrorKind::Unsupported)?;
+    Ok((stream.into(), peer))
+}
+
+fn open(address: SocketAddr, port: Port) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        // What is written is what is bound: [::] does not take IPv4 as well, so 0.0.0.0 can stand beside it.
+        socket.set_only_v6(true)?;
+    }
+    socket.set_reuse_port(port == Port::Shared)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    // A second daemon on the same address is an error again.
+    socket.set_reuse_port(false)?;
+    Ok(socket)
+}
+
+/// Options that a connection needs are set here: on Linux it inherits them, which saves system calls per connection.
+fn configure(socket: &SockRef<'_>, options: &ListenerOptions) -> io::Result<()> {
+    socket.set_nonblocking(true)?;
+    socket.set_tcp_nodelay(true)?;
+    // Urgent bytes (telnet sends some) are bytes of the stream like others; else the kernel keeps them from us.
+    socket.set_out_of_band_inline(true)?;
+    tcp::set_keepalive(socket, options.protocol, options.timing.heartbeat)
+}
+
+/// What a failed accept(2) means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AcceptFailure {
+    /// That one client's affair: go on at once.
+    ClientGone,
+    /// Ours, and it will not pass at once: wait a little.
+    Exhausted,
+}
+
+impl AcceptFailure {
+    /// accept(2), "Error handling": pending network errors of the new socket are reported by accept.
+    pub fn of(error: &io::Error) -> AcceptFailure {
+        match error.raw_os_error() {
+            Some(
+                libc::ECONNABORTED
+                | libc::EINTR
+                | libc::EPROTO
+                | libc::ENOPROTOOPT
+                | libc::ENETDOWN
+                | libc::EHOSTDOWN
+                | libc::ENONET
+                | libc::EHOSTUNREACH
+                | libc::EOPNOTSUPP
+                | libc::ENETUNREACH,
+            ) => AcceptFailure::ClientGone,
+            _ => AcceptFailure::Exhausted,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_lack_of_ours_makes_accepting_pause() {
+        let of = |errno| AcceptFailure::of(&io::Error::from_raw_os_error(errno));
+        for errno in [libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM] {
+            assert_eq!(of(errno), AcceptFailure::Exhausted);
+        }
+        assert_eq!(of(libc::ECONNABORTED), AcceptFailure::ClientGone);
+    }
+}
