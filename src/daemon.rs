@@ -1,5 +1,6 @@
 //! `serve`: joins configuration, log, signals, service manager and server.
 
+use std::io;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::thread::available_parallelism;
@@ -162,7 +163,7 @@ fn server_options(config: &Config) -> anyhow::Result<ServerOptions> {
         Count::Exactly(workers) => workers,
         Count::Auto => available_parallelism().map_or(1, usize::from),
     };
-    let descriptors = limits::raise_descriptor_limit().context("cannot raise the descriptor limit")?;
+    let descriptors = descriptors().context("cannot learn the descriptor limit")?;
     let possible = limits::connections_within(descriptors, workers, config.listeners.len());
     Ok(ServerOptions {
         workers,
@@ -171,6 +172,16 @@ fn server_options(config: &Config) -> anyhow::Result<ServerOptions> {
         summary_interval: config.log.summary_interval,
         listeners: config.listeners.iter().map(listener_options).collect(),
     })
+}
+
+/// The limit of open descriptors, raised as far as that is allowed. It is refused where the hard limit is above
+/// `fs.nr_open`, and by sandboxes.
+fn descriptors() -> io::Result<u64> {
+    let limit = limits::descriptor_limit()?;
+    Ok(limits::raise_descriptor_limit().unwrap_or_else(|cause| {
+        events::descriptor_limit_kept(limit, &cause);
+        limit
+    }))
 }
 
 fn max_connections(wanted: Count, possible: usize) -> usize {

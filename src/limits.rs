@@ -12,6 +12,14 @@ const RESERVED: u64 = 64;
 /// Room in the table of descriptors that is made at the start: half a mebibyte of the kernel's memory.
 const ROOM_AT_START: RawFd = 65_536;
 
+/// How many descriptors may be open: the soft limit.
+///
+/// # Errors
+/// As getrlimit(2), which only a sandbox makes fail.
+pub fn descriptor_limit() -> io::Result<u64> {
+    Ok(getrlimit(Resource::RLIMIT_NOFILE)?.0)
+}
+
 /// Raises the soft limit of open descriptors to the hard one, and returns what holds now.
 ///
 /// # Errors

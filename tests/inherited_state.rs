@@ -188,3 +188,47 @@ fn closed_standard_streams_become_no_sockets() {
         assert_eq!(path, PathBuf::from("/dev/null"), "descriptor {descriptor}");
     }
 }
+
+/// What a sandbox does, and the kernel where the hard limit is above `fs.nr_open`: a limit can be read, not changed.
+#[expect(unsafe_code, reason = "no safe crate installs a filter of system calls")]
+fn refuse_new_limits() -> io::Result<()> {
+    use libc::{BPF_ABS, BPF_JEQ, BPF_JMP, BPF_K, BPF_LD, BPF_RET, BPF_W};
+    const LOAD: u32 = BPF_LD | BPF_W | BPF_ABS;
+    const IS: u32 = BPF_JMP | BPF_JEQ | BPF_K;
+    const ANSWER: u32 = BPF_RET | BPF_K;
+    let step = |code, value, yes, no| libc::sock_filter { code: code as u16, jt: yes, jf: no, k: value };
+    let number = std::mem::offset_of!(libc::seccomp_data, nr) as u32;
+    let new_limits = std::mem::offset_of!(libc::seccomp_data, args) as u32 + 2 * 8;
+    let mut steps = [
+        step(LOAD, number, 0, 0),
+        step(IS, libc::SYS_prlimit64 as u32, 0, 4),
+        step(LOAD, new_limits, 0, 0), // both halves of a pointer are 0: it only asks
+        step(IS, 0, 0, 3),
+        step(LOAD, new_limits + 4, 0, 0),
+        step(IS, 0, 0, 1),
+        step(ANSWER, libc::SECCOMP_RET_ALLOW, 0, 0),
+        step(ANSWER, libc::SECCOMP_RET_ERRNO | libc::EPERM as u32, 0, 0),
+    ];
+    let program = libc::sock_fprog { len: steps.len() as u16, filter: steps.as_mut_ptr() };
+    // SAFETY: the filter is a structure of ours, which the kernel copies.
+    let done = unsafe {
+        libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
+            && libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program) == 0
+    };
+    if done { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+#[test]
+fn a_descriptor_limit_that_cannot_be_raised_is_kept_and_told() {
+    let daemon = start_after(|| {
+        setrlimit(Resource::RLIMIT_NOFILE, 300, 400)?;
+        refuse_new_limits()
+    });
+    let kept = daemon.wait_for_event("descriptor_limit_kept");
+    assert_eq!((&kept["level"], number(&kept, "limit")), (&"WARN".into(), 300), "{kept}");
+    assert_eq!(kept["errno"], "EPERM", "{kept}");
+    let most = number(&daemon.wait_for_event("starting"), "max_connections");
+    assert!(most < 300, "as many as the limit allows that holds: {most}");
+    Client::connect(daemon.address("line")).echo("hello\n");
+    daemon.stop();
+}

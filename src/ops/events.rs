@@ -127,6 +127,16 @@ pub fn connections_clamped(wanted: usize, possible: usize) {
     );
 }
 
+/// There could be more descriptors, and with them connections.
+pub fn descriptor_limit_kept(limit: u64, cause: &io::Error) {
+    warn!(
+        event = display("descriptor_limit_kept"),
+        limit,
+        errno = errno_name(cause),
+        "the limit of open descriptors stays at {limit}: raising it to the hard limit failed: {cause}"
+    );
+}
+
 /// Whoever started us wants to be told how we are, and cannot be.
 pub fn service_manager_unreachable(socket: &str, cause: &io::Error) {
     warn!(
