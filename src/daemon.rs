@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::thread::available_parallelism;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, ensure};
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, oneshot};
 
@@ -42,11 +42,11 @@ fn serve_with(
     passed: InheritedSockets,
     logging: Rc<Logging>,
 ) -> anyhow::Result<()> {
+    let options = server_options(&config)?; // first: with too few descriptors a runtime panics
     let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
     runtime.block_on(async {
-        let signals = Signals::listen()?; // first: from here on no signal ends us unheard
+        let signals = Signals::listen()?; // from here on no signal ends us unheard
         orphans::reap()?;
-        let options = server_options(&config)?;
         limits::make_room_for(options.max_connections);
         events::starting(source(arguments), options.workers, options.max_connections);
         systemd::connect();
@@ -164,7 +164,14 @@ fn server_options(config: &Config) -> anyhow::Result<ServerOptions> {
         Count::Auto => available_parallelism().map_or(1, usize::from),
     };
     let descriptors = descriptors().context("cannot learn the descriptor limit")?;
-    let possible = limits::connections_within(descriptors, workers, config.listeners.len());
+    let listeners = config.listeners.len();
+    let fewest = limits::fewest_descriptors(workers, listeners);
+    ensure!(
+        descriptors >= fewest,
+        "a limit of {descriptors} open descriptors is too low (ulimit -n, LimitNOFILE=): \
+         {workers} event loops and {listeners} listeners need {fewest} or more"
+    );
+    let possible = limits::connections_within(descriptors, workers, listeners);
     Ok(ServerOptions {
         workers,
         max_connections: max_connections(config.server.max_connections, possible),
