@@ -31,9 +31,8 @@ pub fn serve(
 ) -> anyhow::Result<()> {
     let logging = Rc::new(logging);
     let passed = InheritedSockets::new(passed);
-    let served = serve_with(arguments, config, passed, Rc::clone(&logging)).inspect_err(events::fatal);
-    logging.finish();
-    served
+    // Kept here too: the log ends with its last owner, and `fatal` is still to be told then.
+    serve_with(arguments, config, passed, Rc::clone(&logging)).inspect_err(events::fatal)
 }
 
 fn serve_with(

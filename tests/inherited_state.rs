@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::unistd::Pid;
@@ -231,4 +232,22 @@ fn a_descriptor_limit_that_cannot_be_raised_is_kept_and_told() {
     assert!(most < 300, "as many as the limit allows that holds: {most}");
     Client::connect(daemon.address("line")).echo("hello\n");
     daemon.stop();
+}
+
+/// A parent with a leak: three descriptors are free, too few for a runtime.
+fn leave_three_descriptors() -> io::Result<()> {
+    setrlimit(Resource::RLIMIT_NOFILE, 100, 100)?;
+    // What is open here and closed by exec would be free then.
+    (3..100).for_each(|descriptor| _ = nix::unistd::close(descriptor));
+    while fcntl(io::stderr(), FcntlArg::F_DUPFD(6)).is_ok() {}
+    Ok(())
+}
+
+#[test]
+fn the_log_tells_of_a_panic_that_ends_the_process() {
+    let config = TempFile::new(LISTENERS);
+    let ended = prepared(serve(&config), leave_three_descriptors).output().expect("it runs");
+    let log = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(101), "{log}");
+    assert!(log.contains("\"event\":\"panic\"") && log.contains("Too many open files"), "{log}");
 }

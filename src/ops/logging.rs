@@ -109,9 +109,11 @@ impl Logging {
         // It fails only where there is no log any more.
         let _ = self.filter.reload(level.filter());
     }
+}
 
-    /// Writes what waits to be written.
-    pub fn finish(&self) {
+/// Writes what waits to be written, after a panic too: that is the record which says so.
+impl Drop for Logging {
+    fn drop(&mut self) {
         self.queue.finish(LAST_RECORDS_PATIENCE);
     }
 }
