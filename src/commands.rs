@@ -3,9 +3,14 @@
 use std::io::{self, Write};
 use std::path::Path;
 
+use anyhow::Context as _;
+
 use crate::cli::{Check, Command, Explain, Serve};
 use crate::config::{self, Config};
 use crate::ops::logging::{Logging, stderr_is_the_journal};
+use crate::ops::passed_sockets::passed_sockets;
+use crate::ops::process_state;
+use crate::settings::settings;
 use crate::{daemon, explain};
 
 /// Runs a command to its end. An error has been told to the user by then.
@@ -23,9 +28,11 @@ pub fn run(command: Command) -> anyhow::Result<()> {
 
 /// Before there is a log, errors are told on standard error; then in the log.
 fn serve(arguments: &Serve) -> anyhow::Result<()> {
-    let config = daemon::settings(arguments).inspect_err(tell)?;
+    process_state::reset().context("cannot take care of signals").inspect_err(tell)?;
+    let passed = passed_sockets().context("cannot take the sockets passed to us").inspect_err(tell)?;
+    let config = settings(arguments).inspect_err(tell)?;
     let logging = Logging::start(config.log.format, config.log.level).inspect_err(tell)?;
-    daemon::serve(arguments, config, logging)
+    daemon::serve(arguments, config, passed, logging)
 }
 
 fn check(arguments: &Check) -> anyhow::Result<()> {

@@ -1,5 +1,7 @@
 //! `serve`: joins configuration, log, signals, service manager and server.
 
+use std::io;
+use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::thread::available_parallelism;
 
@@ -14,41 +16,42 @@ use crate::limits;
 use crate::net::{self, InheritedSockets, ListenerOptions, Server, ServerOptions};
 use crate::ops::logging::Logging;
 use crate::ops::signals::{self, Signals};
-use crate::ops::{events, systemd};
-
-/// The settings of the file, or the built-in ones, and over them what the command line says.
-///
-/// # Errors
-/// [`config::Problems`]
-pub fn settings(arguments: &Serve) -> anyhow::Result<Config> {
-    let mut config = Config::of(arguments.config.as_deref())?;
-    config.log.format = arguments.log_format.unwrap_or(config.log.format);
-    config.log.level = arguments.log_level.unwrap_or(config.log.level);
-    Ok(config)
-}
+use crate::ops::{events, orphans, systemd};
+use crate::settings::Reading;
 
 /// Serves until told to stop. An error has been told in the log by then.
 ///
 /// # Errors
 /// See [`crate::exit_status::ExitStatus::of`] for what they mean.
-pub fn serve(arguments: &Serve, config: Config, logging: Logging) -> anyhow::Result<()> {
+pub fn serve(
+    arguments: &Serve,
+    config: Config,
+    passed: Vec<(String, OwnedFd)>,
+    logging: Logging,
+) -> anyhow::Result<()> {
     let logging = Rc::new(logging);
-    let served = serve_with(arguments, config, Rc::clone(&logging)).inspect_err(events::fatal);
-    logging.finish();
-    served
+    let passed = InheritedSockets::new(passed);
+    // Kept here too: the log ends with its last owner, and `fatal` is still to be told then.
+    serve_with(arguments, config, passed, Rc::clone(&logging)).inspect_err(events::fatal)
 }
 
-fn serve_with(arguments: &Serve, config: Config, logging: Rc<Logging>) -> anyhow::Result<()> {
+fn serve_with(
+    arguments: &Serve,
+    config: Config,
+    passed: InheritedSockets,
+    logging: Rc<Logging>,
+) -> anyhow::Result<()> {
+    let options = server_options(&config)?; // first: with too few descriptors a runtime panics
     let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
     runtime.block_on(async {
-        let signals = Signals::listen()?; // first: from here on no signal ends us unheard
-        let options = server_options(&config)?;
+        let signals = Signals::listen()?; // from here on no signal ends us unheard
+        orphans::reap()?;
         limits::make_room_for(options.max_connections);
         events::starting(source(arguments), options.workers, options.max_connections);
-        let inherited = systemd::inherited_sockets().context("cannot take the sockets passed to us")?;
-        let server = Server::bind(options, InheritedSockets::new(inherited))?;
+        systemd::connect();
+        let server = Server::bind(options, passed)?;
         let (commands, inbox) = mpsc::channel(1);
-        let reloader = Reloader { arguments: arguments.clone(), current: config, logging };
+        let reloader = Reloader { arguments: arguments.clone(), current: config, logging, reading: None };
         tokio::task::spawn_local(obey(signals, reloader, commands));
         server.run(inbox).await
     })
@@ -59,49 +62,91 @@ fn source(arguments: &Serve) -> &str {
     file.map_or("the built-in default (loopback only)", |file| file.to_str().unwrap_or("a file"))
 }
 
-/// Turns signals into commands, for ever.
+/// Turns signals into commands, for ever. It waits for signals alone: a file may take its time, and another SIGHUP begins
+/// to read it anew.
 async fn obey(mut signals: Signals, mut reloader: Reloader, commands: mpsc::Sender<net::Command>) {
     let mut stopping = false;
     loop {
-        match signals.next().await {
-            signals::Command::Stop if commands.send(net::Command::Stop).await.is_err() => return,
-            signals::Command::Stop => stopping = true,
-            // The service manager has been told of the stop: "ready" would take it back.
-            signals::Command::Reload if stopping => events::reload_failed(&anyhow!("the server is stopping")),
-            signals::Command::Reload => reloader.reload(&commands).await,
+        let command = tokio::select! {
+            command = signals.next() => command,
+            wanted = reloader.settings_read() => {
+                reloader.finish(wanted, &commands).await;
+                continue;
+            }
+        };
+        match command {
+            signals::Command::Stop => {
+                // The service manager is told of the stop: "ready" would take it back.
+                if reloader.reading.take().is_some() {
+                    events::reload_failed(&anyhow!(STOPPING));
+                }
+                stopping = true;
+                if commands.send(net::Command::Stop).await.is_err() {
+                    return;
+                }
+            }
+            signals::Command::Reload if stopping => events::reload_failed(&anyhow!(STOPPING)),
+            signals::Command::Reload => reloader.begin(&commands).await,
+            signals::Command::Summary if commands.send(net::Command::Summary).await.is_err() => return,
+            signals::Command::Summary => {}
+            signals::Command::Handover => events::handover_failed(),
         }
     }
 }
+
+const STOPPING: &str = "the server is stopping";
 
 /// What a reload needs to know.
 struct Reloader {
     arguments: Serve,
     current: Config,
     logging: Rc<Logging>,
+    /// The reload under way.
+    reading: Option<Reading>,
 }
 
 impl Reloader {
-    async fn reload(&mut self, commands: &mpsc::Sender<net::Command>) {
+    /// Begins a reload; one that had begun is forgotten.
+    async fn begin(&mut self, commands: &mpsc::Sender<net::Command>) {
         systemd::reloading();
-        match self.try_reload(commands).await {
+        match Reading::start(&self.arguments) {
+            Ok(reading) => self.reading = Some(reading),
+            Err(error) => self.finish(Err(error), commands).await,
+        }
+    }
+
+    /// The settings, once the reload under way has read them.
+    async fn settings_read(&mut self) -> anyhow::Result<Config> {
+        match &mut self.reading {
+            Some(reading) => reading.result().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    async fn finish(&mut self, wanted: anyhow::Result<Config>, commands: &mpsc::Sender<net::Command>) {
+        self.reading = None;
+        let changed = match wanted {
+            Ok(wanted) => self.change(wanted, commands).await,
+            Err(error) => Err(error),
+        };
+        match changed {
             Ok(changes) => events::reloaded(changes),
             Err(error) => events::reload_failed(&error),
         }
         systemd::ready();
     }
 
-    /// Applies the file wholly or, on an error, not at all; returns how many settings changed.
-    async fn try_reload(&mut self, commands: &mpsc::Sender<net::Command>) -> anyhow::Result<usize> {
-        let file = self.arguments.config.as_deref();
-        let file = file.context("there is no file: the built-in default is served")?;
-        // Opening a FIFO would wait for its writer, and everything here with it.
-        ensure!(!file.exists() || file.is_file() || file.is_dir(), "{} is not a plain file", file.display());
-        let wanted = settings(&self.arguments)?;
+    /// Applies the settings wholly or, on an error, not at all; returns how many changed.
+    async fn change(
+        &mut self,
+        wanted: Config,
+        commands: &mpsc::Sender<net::Command>,
+    ) -> anyhow::Result<usize> {
         let mut next = self.current.clone();
         let changes = next.adopt(wanted);
         let (answer, done) = oneshot::channel();
         commands.send(net::Command::Change(server_options(&next)?, answer)).await?;
-        done.await.context("the server is stopping")??;
+        done.await.context(STOPPING)??;
         for Change { key, old, new, needs_restart } in &changes {
             events::setting_changed(key, old.as_deref(), new.as_deref(), *needs_restart);
         }
@@ -117,8 +162,15 @@ fn server_options(config: &Config) -> anyhow::Result<ServerOptions> {
         Count::Exactly(workers) => workers,
         Count::Auto => available_parallelism().map_or(1, usize::from),
     };
-    let descriptors = limits::raise_descriptor_limit().context("cannot raise the descriptor limit")?;
-    let possible = limits::connections_within(descriptors, workers, config.listeners.len());
+    let descriptors = descriptors().context("cannot learn the descriptor limit")?;
+    let listeners = config.listeners.len();
+    let fewest = limits::fewest_descriptors(workers, listeners);
+    ensure!(
+        descriptors >= fewest,
+        "a limit of {descriptors} open descriptors is too low (ulimit -n, LimitNOFILE=): \
+         {workers} event loops and {listeners} listeners need {fewest} or more"
+    );
+    let possible = limits::connections_within(descriptors, workers, listeners);
     Ok(ServerOptions {
         workers,
         max_connections: max_connections(config.server.max_connections, possible),
@@ -126,6 +178,16 @@ fn server_options(config: &Config) -> anyhow::Result<ServerOptions> {
         summary_interval: config.log.summary_interval,
         listeners: config.listeners.iter().map(listener_options).collect(),
     })
+}
+
+/// The limit of open descriptors, raised as far as that is allowed. It is refused where the hard limit is above
+/// `fs.nr_open`, and by sandboxes.
+fn descriptors() -> io::Result<u64> {
+    let limit = limits::descriptor_limit()?;
+    Ok(limits::raise_descriptor_limit().unwrap_or_else(|cause| {
+        events::descriptor_limit_kept(limit, &cause);
+        limit
+    }))
 }
 
 fn max_connections(wanted: Count, possible: usize) -> usize {

@@ -15,3 +15,4 @@ pub mod explain;
 pub mod limits;
 pub mod net;
 pub mod ops;
+pub mod settings;

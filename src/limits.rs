@@ -9,8 +9,22 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 /// Descriptors that are not connections: standard streams, the log, timers and wakers of every event loop.
 const RESERVED: u64 = 64;
 
+/// Those of them without which nothing starts: 9 were measured.
+const RESERVED_AT_LEAST: u64 = 16;
+
+/// Its epoll, its wakers.
+const DESCRIPTORS_PER_WORKER: u64 = 4;
+
 /// Room in the table of descriptors that is made at the start: half a mebibyte of the kernel's memory.
 const ROOM_AT_START: RawFd = 65_536;
+
+/// How many descriptors may be open: the soft limit.
+///
+/// # Errors
+/// As getrlimit(2), which only a sandbox makes fail.
+pub fn descriptor_limit() -> io::Result<u64> {
+    Ok(getrlimit(Resource::RLIMIT_NOFILE)?.0)
+}
 
 /// Raises the soft limit of open descriptors to the hard one, and returns what holds now.
 ///
@@ -26,9 +40,17 @@ pub fn raise_descriptor_limit() -> io::Result<u64> {
 
 /// The connections that `descriptors` allow beside `workers` event loops and `listeners`.
 pub fn connections_within(descriptors: u64, workers: usize, listeners: usize) -> usize {
-    const DESCRIPTORS_PER_WORKER: u64 = 4;
-    let own = RESERVED + DESCRIPTORS_PER_WORKER * workers as u64 + listeners as u64;
+    let own = RESERVED + own_descriptors(workers, listeners);
     usize::try_from(descriptors.saturating_sub(own)).unwrap_or(usize::MAX).max(1)
+}
+
+/// The fewest descriptors with which `workers` event loops and `listeners` can serve one connection.
+pub fn fewest_descriptors(workers: usize, listeners: usize) -> u64 {
+    RESERVED_AT_LEAST + own_descriptors(workers, listeners) + 1
+}
+
+fn own_descriptors(workers: usize, listeners: usize) -> u64 {
+    DESCRIPTORS_PER_WORKER * workers as u64 + listeners as u64
 }
 
 /// Makes the kernel's table of our descriptors large enough for so many `connections`, but not for more than 65,536.

@@ -53,14 +53,37 @@ fn connections_beyond_the_limit_are_refused_and_counted() {
     assert_eq!(summary["accepted"], 6, "refused is not accepted: {summary}");
 }
 
+/// Serves with at most so many descriptors.
+fn serve_within(descriptors: u64, config: &TempFile) -> Command {
+    let direct = serve(config);
+    let mut limited = Command::new("sh");
+    limited.args(["-c", &format!("ulimit -n {descriptors} && exec \"$0\" \"$@\"")]);
+    limited.arg(direct.get_program()).args(direct.get_args());
+    limited
+}
+
+#[test]
+fn too_few_descriptors_are_told_with_how_many_it_takes() {
+    let config = || TempFile::new(format!("server.workers = 2\n{LISTENERS}"));
+    let needed = 16 + 2 * 4 + 2 + 1;
+    for descriptors in [6, 8, 20, needed - 1] {
+        let config = config();
+        let ended = serve_within(descriptors, &config).output().expect("it runs");
+        let log = String::from_utf8_lossy(&ended.stderr);
+        assert_eq!(ended.status.code(), Some(1), "{log}");
+        assert!(log.contains(&format!("a limit of {descriptors} open descriptors is too low")), "{log}");
+        assert!(log.contains(&format!("need {needed} or more")), "{log}");
+    }
+    let config = config();
+    let daemon = Daemon::start_command(serve_within(needed, &config), config);
+    Client::connect(daemon.address("line")).echo("as promised\n");
+    daemon.stop();
+}
+
 #[test]
 fn a_limit_above_the_descriptors_is_clamped_with_a_warning() {
     let config = TempFile::new(format!("server = {{ max_connections = 5000, workers = 1 }}\n{LISTENERS}"));
-    let direct = serve(&config);
-    let mut limited = Command::new("sh");
-    limited.args(["-c", "ulimit -n 200 && exec \"$0\" \"$@\""]);
-    limited.arg(direct.get_program()).args(direct.get_args());
-    let daemon = Daemon::start_command(limited, config);
+    let daemon = Daemon::start_command(serve_within(200, &config), config);
     let warning = daemon.wait_for_record("a warning", |record| {
         record["level"] == "WARN" && record["max_connections"].is_u64()
     });

@@ -39,7 +39,7 @@ fn a_wrong_file_changes_nothing_and_every_problem_is_told() {
     daemon.config().write(with_listeners("server.worker = 2\nlog.level = 'loud'"));
     daemon.signal(Signal::SIGHUP);
     let failed = daemon.wait_for_event("reload_failed");
-    assert_eq!(failed["level"], "WARN", "{failed}");
+    assert_eq!(failed["level"], "ERROR", "{failed}");
     for key in ["server.worker", "log.level"] {
         assert!(failed["message"].as_str().is_some_and(|message| message.contains(key)), "{key}: {failed}");
     }

@@ -20,6 +20,8 @@ pub enum Command {
     Stop,
     /// Become what these options say, wholly or not at all, and answer. The number of workers stays.
     Change(ServerOptions, oneshot::Sender<anyhow::Result<()>>),
+    /// Log the totals now.
+    Summary,
 }
 
 /// A server whose addresses are bound.
@@ -103,6 +105,7 @@ impl Running {
                     // Nobody waits for the answer only where everything ends.
                     let _ = answer.send(self.change(options).await);
                 }
+                Some(Command::Summary) => events::summary(&self.admission.totals()),
                 Some(Command::Stop) | None => return,
             }
         }
@@ -141,7 +144,7 @@ impl Running {
         tokio::select! {
             () = finished.all() => {}
             () = tokio::time::sleep(options.shutdown_grace) => {}
-            () = stop_wanted(commands) => {}
+            () = stop_wanted(commands, &admission) => {}
             () = async { loop { watchdog.check().await } } => {}
         }
         enter(Phase::Ending);
@@ -159,6 +162,12 @@ fn next_summary(options: &ServerOptions) -> Option<Instant> {
 }
 
 /// Waits for the second command to stop; changes are not worth making any more.
-async fn stop_wanted(commands: &mut mpsc::Receiver<Command>) {
-    while let Some(Command::Change(..)) = commands.recv().await {}
+async fn stop_wanted(commands: &mut mpsc::Receiver<Command>, admission: &Admission) {
+    loop {
+        match commands.recv().await {
+            Some(Command::Change(..)) => {}
+            Some(Command::Summary) => events::summary(&admission.totals()),
+            Some(Command::Stop) | None => return,
+        }
+    }
 }

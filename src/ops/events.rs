@@ -127,6 +127,34 @@ pub fn connections_clamped(wanted: usize, possible: usize) {
     );
 }
 
+/// There could be more descriptors, and with them connections.
+pub fn descriptor_limit_kept(limit: u64, cause: &io::Error) {
+    warn!(
+        event = display("descriptor_limit_kept"),
+        limit,
+        errno = errno_name(cause),
+        "the limit of open descriptors stays at {limit}: raising it to the hard limit failed: {cause}"
+    );
+}
+
+/// Whoever started us wants to be told how we are, and cannot be.
+pub fn service_manager_unreachable(socket: &str, cause: &io::Error) {
+    warn!(
+        event = display("service_manager_unreachable"),
+        errno = errno_name(cause),
+        "nobody can be told that the service is ready, at NOTIFY_SOCKET={socket}: {cause}"
+    );
+}
+
+/// The journal was to get the records, and takes none.
+pub fn journal_missed(socket: &str, cause: &io::Error) {
+    error!(
+        event = display("journal_missed"),
+        errno = errno_name(cause),
+        "records go to standard error as text: the journal takes none at {socket}: {cause}"
+    );
+}
+
 /// A listener takes connections.
 pub fn listening(listener: &str, protocol: Protocol, address: SocketAddr) {
     info!(
@@ -270,9 +298,26 @@ pub fn stall(stall: &Stall) {
     );
 }
 
-/// The old configuration stays.
+/// The file of a reload has not been read for this long.
+pub fn reload_waits(waited: Duration) {
+    warn!(
+        event = display("reload_waits"),
+        waited_ms = milliseconds(waited),
+        "the reload waits for the file, as on a mount that hangs; the old configuration is served meanwhile"
+    );
+}
+
+/// The old configuration stays, and whoever wanted another must hear of it at every level.
 pub fn reload_failed(why: &anyhow::Error) {
-    warn!(event = display("reload_failed"), "reload failed, the old configuration stays: {why:#}");
+    error!(event = display("reload_failed"), "reload failed, the old configuration stays: {why:#}");
+}
+
+/// Somebody asked to go on as another process.
+pub fn handover_failed() {
+    error!(
+        event = display("handover_failed"),
+        "cannot hand the connections over to another process: this version does not know how; serving on"
+    );
 }
 
 /// A setting changed by a reload. `None`: there was, or is, no such setting.

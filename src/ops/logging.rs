@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tracing::level_filters::LevelFilter;
 use tracing::subscriber::set_global_default;
-use tracing::{Event, Subscriber};
+use tracing::{Event, Metadata, Subscriber};
 use tracing_subscriber::fmt::{self, MakeWriter};
 use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::reload::{self, Handle};
@@ -52,11 +52,11 @@ pub enum LogLevel {
 }
 
 impl LogFormat {
-    fn decided(self) -> LogFormat {
+    fn wants_the_journal(self) -> bool {
         match self {
-            LogFormat::Auto if stderr_is_the_journal() => LogFormat::Journald,
-            LogFormat::Auto => LogFormat::Text,
-            decided => decided,
+            LogFormat::Auto => stderr_is_the_journal(),
+            LogFormat::Journald => true,
+            LogFormat::Text | LogFormat::Json => false,
         }
     }
 }
@@ -84,18 +84,22 @@ pub struct Logging {
 }
 
 impl Logging {
-    /// Starts logging, for the whole process; panics become records too.
+    /// Starts logging, for the whole process; panics become records too. Where the journal is wanted and takes no
+    /// records they go to standard error as text, and the first one says so.
     ///
     /// # Errors
     /// No thread could be started, or the process logs already.
     pub fn start(format: LogFormat, level: LogLevel) -> anyhow::Result<Logging> {
-        let format = format.decided();
-        let queue = match format {
-            LogFormat::Journald => LogQueue::start(JournalSink::new()?)?,
-            _ => LogQueue::start(StreamSink::new(io::stderr()))?,
-        };
+        let journal = format.wants_the_journal().then(JournalSink::new).transpose();
         let (filter, handle) = reload::Layer::new(level.filter());
-        install(format, filter, queue.clone())?;
+        let (queue, missed) = match journal {
+            Ok(Some(journal)) => (write_to_journal(journal, filter)?, None),
+            Ok(None) => (write_to_stderr(format, filter)?, None),
+            Err(cause) => (write_to_stderr(format, filter)?, Some(cause)),
+        };
+        if let Some(cause) = missed {
+            events::journal_missed(journal::SOCKET, &cause);
+        }
         std::panic::set_hook(Box::new(events::panicked));
         Ok(Logging { queue, filter: handle })
     }
@@ -105,29 +109,41 @@ impl Logging {
         // It fails only where there is no log any more.
         let _ = self.filter.reload(level.filter());
     }
+}
 
-    /// Writes what waits to be written.
-    pub fn finish(&self) {
+/// Writes what waits to be written, after a panic too: that is the record which says so.
+impl Drop for Logging {
+    fn drop(&mut self) {
         self.queue.finish(LAST_RECORDS_PATIENCE);
     }
 }
 
 type Filter = reload::Layer<LevelFilter, Registry>;
 
-fn install(format: LogFormat, filter: Filter, queue: LogQueue) -> anyhow::Result<()> {
+fn write_to_journal(journal: JournalSink, filter: Filter) -> anyhow::Result<LogQueue> {
+    let queue = LogQueue::start(journal)?;
+    let records = RecordLayer { queue: queue.clone(), write: journal::entry };
+    set_global_default(tracing_subscriber::registry().with(filter).with(records))?;
+    Ok(queue)
+}
+
+fn write_to_stderr(format: LogFormat, filter: Filter) -> anyhow::Result<LogQueue> {
+    let queue = LogQueue::start(StreamSink::new(io::stderr()))?;
     let registry = tracing_subscriber::registry().with(filter);
-    if format == LogFormat::Journald {
-        return Ok(set_global_default(registry.with(RecordLayer { queue, write: journal::entry }))?);
-    }
     if format == LogFormat::Json {
-        return Ok(set_global_default(registry.with(RecordLayer { queue, write: json::line }))?);
+        set_global_default(registry.with(RecordLayer { queue: queue.clone(), write: json::line }))?;
+        return Ok(queue);
     }
-    let lines = fmt::layer().with_target(false).log_internal_errors(false).with_writer(queue);
-    let text = lines.with_ansi(colour_wanted());
-    if stderr_is_the_journal() {
-        return Ok(set_global_default(registry.with(text.without_time()))?); // the journal has its own
+    let to_the_journal = stderr_is_the_journal();
+    let lines = TextLines { queue: queue.clone(), with_severity: to_the_journal };
+    let text = fmt::layer().with_target(false).log_internal_errors(false).with_writer(lines);
+    let text = text.with_ansi(colour_wanted());
+    if to_the_journal {
+        set_global_default(registry.with(text.without_time()))?; // the journal has its own
+    } else {
+        set_global_default(registry.with(text))?;
     }
-    Ok(set_global_default(registry.with(text))?)
+    Ok(queue)
 }
 
 /// Queues each record as `write` puts it.
@@ -142,10 +158,11 @@ impl<S: Subscriber> Layer<S> for RecordLayer {
     }
 }
 
-/// Colour is for people: only on a terminal, and not where <https://no-color.org> asks for none.
+/// Colour is for people: only on a terminal that knows it, and not where <https://no-color.org> asks for none.
 fn colour_wanted() -> bool {
     let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    io::stderr().is_terminal() && !refused
+    let unknown = std::env::var_os("TERM").is_none_or(|terminal| terminal == "dumb");
+    io::stderr().is_terminal() && !refused && !unknown
 }
 
 /// Whether what is written to standard error goes to systemd's journal.
@@ -160,21 +177,39 @@ pub fn stderr_is_the_journal() -> bool {
         .is_ok_and(|stderr| stream == format!("{}:{}", stderr.dev(), stderr.ino()))
 }
 
-impl<'a> MakeWriter<'a> for LogQueue {
-    type Writer = RecordWriter<'a>;
+/// Queues records that are lines of text.
+struct TextLines {
+    queue: LogQueue,
+    /// The journal takes each line for information unless it begins with its severity, see sd-daemon(3).
+    with_severity: bool,
+}
 
-    fn make_writer(&'a self) -> RecordWriter<'a> {
-        RecordWriter(self)
+impl<'a> MakeWriter<'a> for TextLines {
+    type Writer = LineWriter<'a>;
+
+    fn make_writer(&'a self) -> LineWriter<'a> {
+        LineWriter { queue: &self.queue, severity: None }
+    }
+
+    fn make_writer_for(&'a self, record: &Metadata<'_>) -> LineWriter<'a> {
+        let severity = self.with_severity.then(|| journal::priority(*record.level()));
+        LineWriter { queue: &self.queue, severity }
     }
 }
 
 /// tracing-subscriber writes each record in one call.
-#[derive(Debug)]
-pub struct RecordWriter<'a>(&'a LogQueue);
+struct LineWriter<'a> {
+    queue: &'a LogQueue,
+    severity: Option<u8>,
+}
 
-impl Write for RecordWriter<'_> {
+impl Write for LineWriter<'_> {
     fn write(&mut self, record: &[u8]) -> io::Result<usize> {
-        self.0.push(&one_line(record));
+        let line = one_line(record);
+        match self.severity {
+            Some(severity) => self.queue.push(&[format!("<{severity}>").as_bytes(), &line].concat()),
+            None => self.queue.push(&line),
+        }
         Ok(record.len())
     }
 

@@ -9,16 +9,24 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 pub struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    quit: Signal,
     hangup: Signal,
+    user_1: Signal,
+    user_2: Signal,
+    restart: Signal,
 }
 
 /// What a signal commands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Command {
-    /// SIGTERM, SIGINT.
+    /// SIGTERM, SIGINT, SIGQUIT.
     Stop,
     /// SIGHUP.
     Reload,
+    /// SIGUSR1.
+    Summary,
+    /// SIGUSR2, SIGRTMIN+1: to go on as another process, the connections kept.
+    Handover,
 }
 
 impl Signals {
@@ -30,7 +38,11 @@ impl Signals {
         Ok(Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
+            quit: signal(SignalKind::quit())?,
             hangup: signal(SignalKind::hangup())?,
+            user_1: signal(SignalKind::user_defined1())?,
+            user_2: signal(SignalKind::user_defined2())?,
+            restart: signal(SignalKind::from_raw(restart_signal()))?,
         })
     }
 
@@ -39,7 +51,16 @@ impl Signals {
         tokio::select! {
             _ = self.terminate.recv() => Command::Stop,
             _ = self.interrupt.recv() => Command::Stop,
+            _ = self.quit.recv() => Command::Stop,
             _ = self.hangup.recv() => Command::Reload,
+            _ = self.user_1.recv() => Command::Summary,
+            _ = self.user_2.recv() => Command::Handover,
+            _ = self.restart.recv() => Command::Handover,
         }
     }
+}
+
+/// SIGRTMIN+1.
+pub(super) fn restart_signal() -> libc::c_int {
+    libc::SIGRTMIN() + 1
 }

@@ -1,35 +1,52 @@
-//! The service manager: what it is told, see sd_notify(3), and the sockets it passes, see sd_listen_fds(3).
+//! The service manager: what it is told, see sd_notify(3), and what it asks for.
 //!
 //! Without one, as on a terminal, telling does nothing.
 
-use std::io;
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::env;
+use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
-use sd_notify::NotifyState;
+use nix::time::{ClockId, clock_gettime};
 
-use super::events::Totals;
+use super::events::{self, Totals};
+use super::notify::Notifier;
 
 /// Added to the time asked for a stop, for the work around it.
 const STOP_MARGIN: Duration = Duration::from_secs(5);
 
+/// A shorter watchdog would be fed and nothing else done.
+const SHORTEST_WATCHDOG: Duration = Duration::from_millis(40);
+
+static MANAGER: OnceLock<Notifier> = OnceLock::new();
+
+/// Finds the way to the service manager, if there is one; what is told before is told to nobody.
+pub fn connect() {
+    let Some(name) = env::var_os("NOTIFY_SOCKET").filter(|name| !name.is_empty()) else {
+        return;
+    };
+    match Notifier::to(&name) {
+        Ok(manager) => drop(MANAGER.set(manager)),
+        Err(error) => events::service_manager_unreachable(&name.to_string_lossy(), &error),
+    }
+}
+
 /// The service is up: every address listens.
 pub fn ready() {
-    notify(&[NotifyState::Ready]);
+    tell("READY=1".to_owned());
 }
 
 /// A reload begins; [`ready`] ends it. Both facts go in one message, as Type=notify-reload wants them.
 pub fn reloading() {
-    if let Ok(now) = NotifyState::monotonic_usec_now() {
-        notify(&[NotifyState::Reloading, now]);
+    if let Ok(now) = clock_gettime(ClockId::CLOCK_MONOTONIC) {
+        tell(format!("RELOADING=1\nMONOTONIC_USEC={}", Duration::from(now).as_micros()));
     }
 }
 
 /// A stop begins and may last for `grace`.
 pub fn stopping(grace: Duration) {
-    let micros = u32::try_from((grace + STOP_MARGIN).as_micros()).unwrap_or(u32::MAX);
-    notify(&[NotifyState::Stopping, NotifyState::ExtendTimeoutUsec(micros)]);
+    let needed = grace.saturating_add(STOP_MARGIN);
+    tell(format!("STOPPING=1\nEXTEND_TIMEOUT_USEC={}", needed.as_micros()));
 }
 
 /// One line for `systemctl status`.
@@ -42,34 +59,30 @@ pub fn status(totals: &Totals, reloaded_at: Option<SystemTime>) {
         Some(at) => format!("{line}; reloaded at {at:.0}"),
         None => line,
     };
-    notify(&[NotifyState::Status(&line)]);
+    mention(&format!("STATUS={line}"));
 }
 
 /// The daemon is well.
 pub fn feed_watchdog() {
-    notify(&[NotifyState::Watchdog]);
+    mention("WATCHDOG=1");
 }
 
-/// Within which time the watchdog must be fed; `None`: there is none.
+/// Within which time the watchdog must be fed; `None`: there is none, or it is another process's.
 pub fn watchdog_timeout() -> Option<Duration> {
-    sd_notify::watchdog_enabled()
+    let variable = |name| env::var(name).ok();
+    let ours = variable("WATCHDOG_PID").is_none_or(|pid| pid.parse() == Ok(std::process::id()));
+    let micros = variable("WATCHDOG_USEC")?.parse().ok().filter(|micros| ours && *micros > 0)?;
+    Some(Duration::from_micros(micros).max(SHORTEST_WATCHDOG))
 }
 
-/// The sockets that were passed to us, by name. To be asked once: whoever asks, owns them.
-///
-/// # Errors
-/// The variables that speak of them are malformed.
-#[expect(
-    unsafe_code,
-    reason = "the service manager names descriptors by number; from here on they are owned"
-)]
-pub fn inherited_sockets() -> io::Result<Vec<(String, OwnedFd)>> {
-    let sockets = sd_notify::listen_fds_with_names()?;
-    // SAFETY: sd_listen_fds(3) hands these descriptors over to this process, and nothing else knows of them.
-    Ok(sockets.map(|(socket, name)| (name, unsafe { OwnedFd::from_raw_fd(socket) })).collect())
+fn tell(what: String) {
+    if let Some(manager) = MANAGER.get() {
+        manager.send(what);
+    }
 }
 
-fn notify(state: &[NotifyState<'_>]) {
-    // A service manager that does not listen is no reason to stop serving.
-    let _ = sd_notify::notify(state);
+fn mention(what: &str) {
+    if let Some(manager) = MANAGER.get() {
+        manager.send_or_drop(what);
+    }
 }

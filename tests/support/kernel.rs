@@ -195,15 +195,20 @@ pub fn open_descriptors(pid: u32) -> usize {
 }
 
 /// Changes how many descriptors a running process may open.
-#[expect(unsafe_code, reason = "nix changes the limits of the calling process only")]
 pub fn set_descriptor_limit(pid: u32, descriptors: usize) {
+    set_limit(pid, libc::RLIMIT_NOFILE, descriptors as libc::rlim_t);
+}
+
+/// Changes a limit of a running process, but not how far it may raise that itself.
+#[expect(unsafe_code, reason = "nix changes the limits of the calling process only")]
+pub fn set_limit(pid: u32, resource: libc::__rlimit_resource_t, limit: libc::rlim_t) {
     let pid = libc::pid_t::try_from(pid).expect("a process id");
     let mut limits = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: the third argument may be null, the fourth is a structure of ours.
-    let result = unsafe { libc::prlimit(pid, libc::RLIMIT_NOFILE, std::ptr::null(), &raw mut limits) };
+    let result = unsafe { libc::prlimit(pid, resource, std::ptr::null(), &raw mut limits) };
     assert_eq!(result, 0, "the limits of our child");
-    limits.rlim_cur = descriptors as libc::rlim_t;
+    limits.rlim_cur = limit;
     // SAFETY: the third argument is a structure of ours, the fourth may be null.
-    let result = unsafe { libc::prlimit(pid, libc::RLIMIT_NOFILE, &raw const limits, std::ptr::null_mut()) };
+    let result = unsafe { libc::prlimit(pid, resource, &raw const limits, std::ptr::null_mut()) };
     assert_eq!(result, 0, "a new limit for our child");
 }

@@ -22,7 +22,7 @@ holds_within 10 "the daemon says why" told PULSE_ECHO_EVENT=reload_failed
 holds "in one record of many lines" at_least "$(field MESSAGE PULSE_ECHO_EVENT=reload_failed | wc -l)" 4
 holds "which names the first mistake" grep -q 'heartbeat is pointless' <(field MESSAGE PULSE_ECHO_EVENT=reload_failed)
 holds "and the second" grep -q 'unknown key' <(field MESSAGE PULSE_ECHO_EVENT=reload_failed)
-holds "it is a warning" equal "$(field PRIORITY PULSE_ECHO_EVENT=reload_failed)" 4
+holds "it is an error" equal "$(field PRIORITY PULSE_ECHO_EVENT=reload_failed)" 3
 holds "the service is up" is_active
 holds "its status line tells of no reload" equal "$(last_reload)" ""
 holds "open connections go on" echoes "$kept" still

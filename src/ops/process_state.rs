@@ -1,0 +1,66 @@
+//! What a process inherits from whoever started it, made what a daemon needs: signals, timers.
+//!
+//! A parent that blocked SIGTERM, or left an alarm running, would otherwise decide how the daemon ends.
+
+use std::io;
+
+use nix::errno::Errno;
+use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
+
+/// Signals of which none may end or stop the daemon.
+const IGNORED: [Signal; 7] = [
+    // Heeded as soon as there is somebody to heed them; until then they ask for nothing, an inherited one least of all.
+    Signal::SIGHUP,
+    Signal::SIGUSR1,
+    Signal::SIGUSR2,
+    // The log has reached `ulimit -f`: records are lost, connections are not.
+    Signal::SIGXFSZ,
+    // A client or a reader of the log is gone: an error of the write, which is dealt with there.
+    Signal::SIGPIPE,
+    // The log goes to a terminal whose `tostop` wants background jobs to stop.
+    Signal::SIGTTOU,
+    // Somebody asked for it on a descriptor that he shares with us.
+    Signal::SIGIO,
+];
+
+/// Makes the process a daemon's, before it has a second thread: those inherit the mask.
+///
+/// # Errors
+/// The system refuses, as only a sandbox makes it.
+pub fn reset() -> io::Result<()> {
+    for ignored in IGNORED {
+        dispose(ignored, SigHandler::SigIgn)?;
+    }
+    ignore_real_time_restart()?;
+    // Where it is ignored children leave no exit status.
+    dispose(Signal::SIGCHLD, SigHandler::SigDfl)?;
+    disarm_timers()?;
+    // Last: what waited and asks for nothing is gone by now.
+    Ok(SigSet::empty().thread_set_mask()?)
+}
+
+#[expect(unsafe_code, reason = "a disposition can be a handler, for which no safe function answers")]
+fn dispose(which: Signal, how: SigHandler) -> nix::Result<()> {
+    // SAFETY: neither of the two dispositions in use is a handler, which could run at a bad moment.
+    unsafe { signal(which, how) }.map(drop)
+}
+
+/// The signal that [`super::signals`] knows as a restart; nix has no name for it.
+#[expect(unsafe_code, reason = "no safe crate has real-time signals")]
+fn ignore_real_time_restart() -> nix::Result<()> {
+    // SAFETY: to be ignored is no handler either.
+    let former = unsafe { libc::signal(super::signals::restart_signal(), libc::SIG_IGN) };
+    if former == libc::SIG_ERR { Err(Errno::last()) } else { Ok(()) }
+}
+
+/// `alarm(2)` and `setitimer(2)` outlive an exec, and their signals kill.
+#[expect(unsafe_code, reason = "no safe crate sets these timers")]
+fn disarm_timers() -> nix::Result<()> {
+    let never = libc::timeval { tv_sec: 0, tv_usec: 0 };
+    let off = libc::itimerval { it_interval: never, it_value: never };
+    for timer in [libc::ITIMER_REAL, libc::ITIMER_VIRTUAL, libc::ITIMER_PROF] {
+        // SAFETY: the second argument is a structure of ours, the third may be null.
+        Errno::result(unsafe { libc::setitimer(timer, &raw const off, std::ptr::null_mut()) })?;
+    }
+    Ok(())
+}
