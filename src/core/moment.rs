@@ -48,7 +48,8 @@ impl Sub<Duration> for Moment {
     type Output = Moment;
 
     fn sub(self, duration: Duration) -> Moment {
-        Moment::START + self.since_start().saturating_sub(duration)
+        let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        Moment(NonZeroU64::new(self.0.get().saturating_sub(nanos)).unwrap_or(NonZeroU64::MIN))
     }
 }
 

@@ -9,10 +9,10 @@ use std::net::SocketAddr;
 use std::panic::PanicHookInfo;
 use std::time::Duration;
 
-use nix::errno::Errno;
 use tracing::field::{DisplayValue, display};
 use tracing::{debug, error, info, warn};
 
+use super::errno::ErrnoName;
 use super::log_queue;
 use crate::core::{Close, CloseReason, Evidence, Ground, Protocol, Report, Severity, Silence};
 
@@ -439,16 +439,4 @@ fn microseconds(duration: Duration) -> u64 {
 
 fn errno_name(error: &io::Error) -> Option<DisplayValue<ErrnoName>> {
     error.raw_os_error().map(|errno| display(ErrnoName(errno)))
-}
-
-/// An error number by its name, as in errno(3).
-struct ErrnoName(i32);
-
-impl Display for ErrnoName {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match Errno::from_raw(self.0) {
-            Errno::UnknownErrno => write!(formatter, "{}", self.0),
-            known => write!(formatter, "{known:?}"),
-        }
-    }
 }
