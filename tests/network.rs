@@ -101,7 +101,8 @@ fn heartbeat_timeout_when_the_path_is_lost() {
         cut_to(client.address, Fate::Lost);
         let close = daemon.wait_for_close(client.address);
         assert_eq!(text(&close, "reason"), "heartbeat_timeout", "{close}");
-        assert_eq!(close["probes_sent"], 3, "{close}");
+        // After a timeout TCP sends one segment at a time: what waits behind it has not left this host.
+        assert!((1..=3).contains(&number(&close, "probes_sent")), "{close}");
         assert_eq!(close["probes_missed"], 3, "{close}");
         assert_eq!(text(&close, "verdict"), "path_lost", "{close}");
         assert!(number(&close, "tcp_unacked") > 0 && number(&close, "tcp_retransmits") > 0, "{close}");

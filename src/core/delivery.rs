@@ -119,7 +119,8 @@ impl Delivery {
             self.unconfirmed_since = is_active.then_some(received_at);
             return heard_at.filter(|_| was_held_up);
         }
-        let since = self.unconfirmed_since.unwrap_or(now);
+        // The last echo went out with the last byte that came in: its time begins then.
+        let since = self.unconfirmed_since.unwrap_or(now).max(received_at);
         let outstanding =
             self.outstanding.get_or_insert_with(|| Box::new(Outstanding::new(since, now, evidence)));
         outstanding.look(now, left, evidence, heard_at.unwrap_or(now));
