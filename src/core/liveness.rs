@@ -172,7 +172,11 @@ impl Liveness {
             if late > PUNCTUAL {
                 self.delivery.forgive(now); // it was looked at so late for the first time
             }
-            return self.undelivered(timing, now);
+            // A read deadline that is over at the same instant comes first.
+            let first = self.next_due(timing, may_probe);
+            if !first.is_some_and(|(at, due)| at <= now && due == Due::Read) {
+                return self.undelivered(timing, now);
+            }
         }
         // The peer may be held up, as has just been seen: then it is no longer due.
         let (_, due) = self.next_due(timing, may_probe).filter(|(at, _)| *at <= now)?;
