@@ -172,9 +172,10 @@ impl Liveness {
             if late > PUNCTUAL {
                 self.delivery.forgive(now); // it was looked at so late for the first time
             }
-            // A read deadline that is over at the same instant comes first.
+            // A read deadline that is over at the same instant comes first. After a sleep of ours it is asked for by itself.
             let first = self.next_due(timing, may_probe);
-            if !first.is_some_and(|(at, due)| at <= now && due == Due::Read) {
+            let read_is_over = first.is_some_and(|(at, due)| at <= now && due == Due::Read);
+            if late > PUNCTUAL || !read_is_over {
                 return self.undelivered(timing, now);
             }
         }
