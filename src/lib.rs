@@ -1,6 +1,6 @@
 //! pulse-echo: a TCP echo and heartbeat server that says why each connection ended.
 //!
-//! `docs/architecture.md` is the map. In short: `main` -> [`commands`] -> [`daemon`] -> [`config`], [`net`] -> [`ops`] -> [`core`].
+//! `docs/architecture.md` is the map. In short: `main` -> [`commands`] -> [`daemon`] -> [`config`], [`net`] -> [`ops`], `tcp` -> [`core`].
 
 // What a peer, a file or the environment controls must not bring us down.
 #![warn(clippy::unwrap_used, clippy::expect_used)]
@@ -16,3 +16,4 @@ pub mod limits;
 pub mod net;
 pub mod ops;
 pub mod settings;
+mod tcp;

@@ -14,12 +14,13 @@ use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Handle, LocalOptions, LocalRuntime};
 use tokio::sync::{mpsc, oneshot};
 
-use super::connection::{Connection, Ended, tcp};
+use super::connection::{Connection, Ended};
 use super::counters::Counters;
 use super::event_loop::{EventLoop, Phase};
 use super::options::ListenerOptions;
 use crate::core::{Close, Report};
 use crate::ops::events::{self, Identity};
+use crate::tcp;
 
 /// Connections that may open before those that are open run.
 const OPENED_PER_YIELD: u64 = 32;

@@ -3,7 +3,6 @@
 //! A run is one call of `Connection::run`. It looks at things in a fixed order, which decides when several are
 //! true at one instant: commands to stop, bytes to write, bytes to read, the clock.
 
-pub mod tcp;
 mod timeouts;
 mod transport;
 mod unsent;
@@ -17,6 +16,7 @@ use std::task::{Context, Poll, ready};
 use super::event_loop::{EventLoop, ListenerState, Phase, QueueState, READ_BYTES, SlotId};
 use super::options::ListenerOptions;
 use crate::core::{Close, CloseReason, Evidence, HEADROOM, Jitter, Moment, Operation, Report, Session};
+use crate::tcp;
 use transport::poll_read;
 use unsent::Unsent;
 

@@ -8,8 +8,8 @@ use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use super::tcp;
 use crate::core::{Evidence, Heartbeat, Protocol};
+use crate::tcp;
 
 /// A stream, and the looks past the runtime's readiness cache that a fair judgement needs.
 pub trait Transport: AsyncRead + AsyncWrite + Unpin {

@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 use socket2::SockRef;
 
 use crate::core::CloseReason;
-use crate::net::connection::tcp;
 use crate::net::event_loop::clock;
 use crate::net::options::ListenerOptions;
 use crate::net::worker::{Accepted, Worker};
 use crate::ops::events::{self, Refusal, RefuseReason, Totals};
+use crate::tcp;
 
 /// At most one record of refusals in this time.
 const REFUSAL_RECORD_INTERVAL: Duration = Duration::from_secs(10);
