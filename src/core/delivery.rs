@@ -82,9 +82,22 @@ impl Delivery {
         was_blocked
     }
 
-    /// The peer has everything: its application answered what was sent last.
+    /// The peer has everything.
     pub fn confirm(&mut self) {
         *self = Delivery::default();
+    }
+
+    /// Whether all that is unconfirmed was sent from then on, and nobody has looked for it yet.
+    pub fn began_at(&self, at: Moment) -> bool {
+        self.outstanding.is_none() && self.unconfirmed_since == Some(at)
+    }
+
+    /// The peer is silent, and everything was looked for just now: what is not outstanding was acknowledged. What comes next is
+    /// looked for by itself.
+    pub fn settle(&mut self) {
+        if self.outstanding.is_none() {
+            self.unconfirmed_since = None;
+        }
     }
 
     /// Whether the kernel must be asked before the peer's silence means anything.

@@ -99,7 +99,13 @@ impl Liveness {
         self.delivery.sent(now);
     }
 
-    /// The peer's application has seen all that was sent.
+    /// Whether nothing is unconfirmed but what was sent last, a probe of `probed_at`. Who says anything like an answer to that is
+    /// believed to have it: all before it was acknowledged, and if it is not there, the next probe finds out.
+    pub fn awaits_only(&self, probed_at: Option<Moment>) -> bool {
+        probed_at.is_some_and(|probed_at| self.delivery.began_at(probed_at))
+    }
+
+    /// The peer has all that was sent.
     pub fn confirmed(&mut self) {
         self.delivery.confirm();
     }
@@ -185,7 +191,10 @@ impl Liveness {
             Due::Lifetime => Some(Action::Finish(CloseReason::LifetimeOver)),
             Due::Delivery => self.undelivered(timing, now),
             Due::Read => Some(Action::Close(CloseReason::ReadTimeout)),
-            Due::Probe => Some(self.probe(now)),
+            Due::Probe => {
+                self.delivery.settle();
+                Some(self.probe(now))
+            }
             Due::Miss => Some(self.miss(timing, now)),
         }
     }

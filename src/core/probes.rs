@@ -18,6 +18,17 @@ pub struct ProbeReport {
     pub round_trip: Option<Duration>,
 }
 
+/// Which probe was answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answered {
+    /// The newest, by its number: the peer's application has read it.
+    Newest,
+    /// The newest by the rules, for the answer does not say which.
+    SomeProbe,
+    /// An older one, or the same a second time.
+    NothingNew,
+}
+
 /// Probes and their answers on one connection.
 #[derive(Debug, Default)]
 pub struct Probes {
@@ -40,23 +51,28 @@ impl Probes {
     }
 
     /// Notes an answer to the probe `number`; one without a number, or with one that was never sent, is an answer
-    /// to the newest. A second answer to the same probe counts for nothing. Returns whether it names the newest.
-    pub fn answer(&mut self, number: Option<u64>, now: Moment) -> bool {
-        let names_newest = number == Some(self.sent) && self.sent > 0;
+    /// to the newest. A second answer to the same probe counts for nothing.
+    pub fn answer(&mut self, number: Option<u64>, now: Moment) -> Answered {
         let number = number.filter(|number| (1..=self.sent).contains(number));
         let age = number.map_or(0, |number| self.sent - number);
         let bit = u32::try_from(age).ok().and_then(|age| 1u32.checked_shl(age));
         let Some(bit) = bit.filter(|bit| self.unanswered & bit != 0) else {
-            return false;
+            return Answered::NothingNew;
         };
         self.unanswered &= !bit;
         self.answered = self.answered.saturating_add(1);
-        if age == 0 {
-            let sent_at = self.newest_sent_at;
-            let round_trip = sent_at.map(|sent_at| (now - sent_at).as_nanos().max(1) as u64); // 584 years
-            self.round_trip_ns = round_trip.and_then(NonZeroU64::new);
+        if age > 0 {
+            return Answered::NothingNew;
         }
-        names_newest
+        let sent_at = self.newest_sent_at;
+        let round_trip = sent_at.map(|sent_at| (now - sent_at).as_nanos().max(1) as u64); // 584 years
+        self.round_trip_ns = round_trip.and_then(NonZeroU64::new);
+        if number.is_some() { Answered::Newest } else { Answered::SomeProbe }
+    }
+
+    /// When the newest was sent.
+    pub fn newest_sent_at(&self) -> Option<Moment> {
+        self.newest_sent_at
     }
 
     /// What is to be told of them. Of what was sent last, the kernel still has `unsent` bytes, and `rest` bytes of the newest

@@ -10,7 +10,7 @@ use super::inquiry::Inquiry;
 use super::judge::{Questions, judge};
 use super::liveness::{Action, Jitter, Liveness, Look};
 use super::moment::Moment;
-use super::probes::{ProbeReport, Probes};
+use super::probes::{Answered, ProbeReport, Probes};
 use super::protocol::{Decoder, HEADROOM, Probe, Protocol};
 use super::timing::{Timing, whole_seconds};
 use super::verdict::{Silence, Verdict};
@@ -104,10 +104,17 @@ impl Session {
         self.liveness.received(now);
         self.inquiry = None;
         let probes = &mut self.probes;
-        let mut knows_all = false;
-        let echo = self.decoder.decode(buffer, |number| knows_all |= probes.answer(number, now));
-        // Who answers a probe by its number has read it, and all before it. With nothing behind it the kernel need not be asked.
-        if knows_all && self.probes_end() == self.sent_bytes {
+        let mut has_all = false;
+        let only_probe = self.liveness.awaits_only(probes.newest_sent_at());
+        let echo = self.decoder.decode(buffer, |number| {
+            has_all |= match probes.answer(number, now) {
+                Answered::Newest => true,
+                Answered::SomeProbe => only_probe,
+                Answered::NothingNew => false,
+            };
+        });
+        // With nothing behind the probe the kernel need not be asked.
+        if has_all && self.probes_end() == self.sent_bytes {
             self.liveness.confirmed();
         }
         self.owed_bytes += echo.len() as u32; // at most a scratch buffer

@@ -186,3 +186,45 @@ fn the_first_cause_wins() {
     let bug: Close = CloseReason::InternalError.into();
     assert_eq!(session.conclude(bug.clone()), bug, "a bug is always told");
 }
+
+/// Lets everything become due, and answers with what the kernel says: all was acknowledged. Returns how often it was asked.
+fn pass_time(session: &mut Session, now: Moment) -> usize {
+    let mut asked = 0;
+    while session.next_timeout(&TIMING).is_some_and(|at| at <= now) {
+        let judging = session.is_judging(&TIMING, now);
+        asked += usize::from(judging);
+        let evidence = judging.then_some(TOLD_NOTHING);
+        if let Some(Step::Send(probe)) = session.handle_timeout(&TIMING, now, evidence.as_ref()) {
+            session.sent(now, probe.as_bytes().len());
+        }
+    }
+    asked
+}
+
+#[test]
+fn of_a_peer_that_only_answers_probes_the_kernel_is_asked_nothing() {
+    for answer in ["PONG 1\n", "PONG\n"] {
+        let (mut session, mut now) = session();
+        assert_eq!(receive(&mut session, now, "hello\n"), 6);
+        session.sent(now, 6);
+        now = now + SECOND * 15;
+        let asked = pass_time(&mut session, now);
+        assert!(asked > 0, "what was echoed is looked for");
+        for number in 1..10 {
+            receive(&mut session, now + SECOND / 10, &answer.replace('1', &number.to_string()));
+            now = now + SECOND / 10 + SECOND * 15;
+            assert_eq!(pass_time(&mut session, now), 0, "{answer:?}, probe {number}");
+        }
+    }
+}
+
+#[test]
+fn an_answer_without_a_number_does_not_speak_for_an_echo() {
+    let (mut session, now) = session();
+    let now = now + SECOND * 15;
+    pass_time(&mut session, now);
+    assert_eq!(receive(&mut session, now + SECOND, "hello\n"), 6);
+    session.sent(now + SECOND, 6);
+    receive(&mut session, now + SECOND, "PONG\n");
+    assert!(pass_time(&mut session, now + SECOND * 16) > 0);
+}
