@@ -58,8 +58,12 @@ pub struct Check {
 /// What `explain` is told.
 #[derive(Debug, Args)]
 pub struct Explain {
-    /// A close reason or verdict, as in the log; without it, all of them
-    #[arg(value_parser = PossibleValuesParser::new(explain::all().iter().map(|entry| entry.name)), hide_possible_values = true)]
+    /// A close reason or verdict, as in the log, in whatever case; without it, all of them
+    #[arg(
+        value_parser = PossibleValuesParser::new(explain::all().iter().map(|entry| entry.name)),
+        hide_possible_values = true,
+        ignore_case = true
+    )]
     pub word: Option<String>,
     /// Print the whole as Markdown
     #[arg(long, conflicts_with = "word")]

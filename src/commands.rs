@@ -48,7 +48,7 @@ fn explain(arguments: &Explain) -> anyhow::Result<()> {
     if arguments.markdown {
         return print(&explain::page());
     }
-    let wanted = |name| arguments.word.as_ref().is_none_or(|word| word == name);
+    let wanted = |name| arguments.word.as_ref().is_none_or(|word| word.eq_ignore_ascii_case(name));
     let words = explain::all().into_iter().filter(|entry| wanted(entry.name));
     print(&words.map(|entry| entry.text()).collect::<Vec<_>>().join("\n"))
 }
