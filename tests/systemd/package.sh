@@ -24,9 +24,9 @@ edited() { grep -q '^read = "75s"' "$configuration"; }
 
 contents=$(dpkg-deb --contents "$PULSE_ECHO_PACKAGE" | awk '{ print $6 }')
 for file in usr/bin/pulse-echo usr/lib/systemd/system/pulse-echo.{service,socket} etc/pulse-echo/pulse-echo.toml \
-  usr/share/man/man1/pulse-echo{,-serve,-check,-explain,-default-config}.1.gz usr/share/bash-completion/completions/pulse-echo \
+  usr/share/man/man8/pulse-echo.8.gz usr/share/man/man5/pulse-echo.toml.5.gz usr/share/bash-completion/completions/pulse-echo \
   usr/share/zsh/vendor-completions/_pulse-echo usr/share/fish/vendor_completions.d/pulse-echo.fish \
-  usr/share/doc/pulse-echo/{copyright,README.md,operations.md}; do
+  usr/share/doc/pulse-echo/{copyright,changelog.gz,README.md,operations.md}; do
   grep -qx "\./$file" <<< "$contents" || fail "the package has $file"
 done
 say "the package has binary, units, configuration, manual pages, completions and documents"
