@@ -3,13 +3,11 @@
 mod support;
 
 use std::net::TcpListener;
-use std::os::fd::OwnedFd;
-use std::process::Command;
 use std::time::Duration;
 
 use socket2::SockRef;
 use support::client::Client;
-use support::daemon::{Daemon, serve};
+use support::daemon::{Daemon, serve_with_socket};
 use support::process::TempFile;
 use support::record::number;
 use support::{PROTOCOLS, dawdle, eventually, eventually_true};
@@ -173,11 +171,7 @@ fn who_waited_at_a_passed_socket_before_the_start_is_served_like_those_after_it(
     let config = TempFile::new(format!(
         "[[listener]]\nname = 'raw'\nprotocol = 'raw'\naddress = '{address}'\nheartbeat.interval = '7s'"
     ));
-    let direct = serve(&config);
-    let mut passing = Command::new("sh");
-    passing.args(["-c", "LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=raw exec \"$0\" \"$@\" 3<&0 </dev/null"]);
-    passing.arg(direct.get_program()).args(direct.get_args()).stdin(OwnedFd::from(socket));
-    let daemon = Daemon::start_command(passing, config);
+    let daemon = Daemon::start_command(serve_with_socket(&config, "raw", socket), config);
     let mut late = Client::connect(daemon.address("raw"));
     for client in [&mut early, &mut late] {
         client.echo("data\n");

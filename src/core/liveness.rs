@@ -27,11 +27,12 @@ pub enum Action {
     Forgive(Duration),
 }
 
-/// The first probe comes up to a fifth of the interval earlier, so that a mass reconnect does not beat in step.
-/// A number from 0 (not earlier) to 255 (almost a fifth), drawn once per connection.
+/// The first probe comes up to a fifth of the interval earlier, and the end of a lifetime up to a tenth of it, so that after
+/// a mass reconnect neither happens to all at once. A number from 0 (not earlier) to 255 (almost as early as that), drawn
+/// once per connection.
 pub type Jitter = u8;
 
-const GREATEST_JITTER: u32 = 5 * (Jitter::MAX as u32 + 1);
+const JITTERS: u32 = Jitter::MAX as u32 + 1;
 
 /// Later than this, and it was we who slept, stopped, starved or suspended: that must not count against a peer.
 pub const PUNCTUAL: Duration = Duration::from_millis(200);
@@ -49,8 +50,9 @@ pub struct Liveness {
     awaiting_since: Option<Moment>,
     /// Probes in a row without a sign of life.
     missed: u32,
-    /// The jitter of the first probe; 0 once that was sent.
     jitter: Jitter,
+    /// No probe was sent yet: the first one comes early by the jitter.
+    is_unprobed: bool,
 }
 
 /// What a deadline or the heartbeat wants. Where several are due at one instant, the order here decides.
@@ -83,6 +85,7 @@ impl Liveness {
             awaiting_since: None,
             missed: 0,
             jitter,
+            is_unprobed: true,
         }
     }
 
@@ -235,7 +238,7 @@ impl Liveness {
 
     /// The earliest thing due, and of several the first in the order of [`Due`].
     fn next_due(&self, timing: &Timing, may_probe: bool) -> Option<(Moment, Due)> {
-        let lifetime = timing.deadlines.lifetime.map(|lifetime| (self.opened_at + lifetime, Due::Lifetime));
+        let lifetime = self.lifetime_due(timing);
         let delivery = self.delivery.next_look(timing, self.quiet_since, self.awaiting_since);
         let delivery = delivery.map(|at| (at, Due::Delivery));
         let others = match self.delivery.is_held_up() {
@@ -243,6 +246,13 @@ impl Liveness {
             false => [self.read_due(timing), self.heartbeat_due(timing, may_probe)],
         };
         [lifetime, delivery].into_iter().chain(others).flatten().min()
+    }
+
+    /// Connections that opened together, as after a restart, do not end together.
+    fn lifetime_due(&self, timing: &Timing) -> Option<(Moment, Due)> {
+        let lifetime = timing.deadlines.lifetime?;
+        let early = lifetime / (10 * JITTERS) * u32::from(self.jitter);
+        Some((self.opened_at + (lifetime - early), Due::Lifetime))
     }
 
     fn read_due(&self, timing: &Timing) -> Option<(Moment, Due)> {
@@ -255,9 +265,9 @@ impl Liveness {
         Some(match self.awaiting_since {
             Some(since) => (since + heartbeat.timeout, Due::Miss),
             None => {
-                let early = match self.jitter {
-                    0 => Duration::ZERO, // nearly always: no need to divide
-                    jitter => heartbeat.interval * u32::from(jitter) / GREATEST_JITTER,
+                let early = match self.is_unprobed {
+                    true => heartbeat.interval * u32::from(self.jitter) / (5 * JITTERS),
+                    false => Duration::ZERO, // nearly always: no need to divide
                 };
                 (self.quiet_since + (heartbeat.interval - early), Due::Probe)
             }
@@ -265,7 +275,7 @@ impl Liveness {
     }
 
     fn probe(&mut self, now: Moment) -> Action {
-        self.jitter = 0;
+        self.is_unprobed = false;
         self.awaiting_since = Some(now);
         Action::Probe
     }

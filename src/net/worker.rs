@@ -213,7 +213,7 @@ async fn take_commands(inbox: &mut mpsc::UnboundedReceiver<Command>, event_loop:
 
 fn open(accepted: Accepted, event_loop: &Rc<EventLoop>) {
     let Accepted { conn, socket, peer, listener } = accepted;
-    let local = socket.local_addr().ok();
+    let local = socket.local_addr().ok().map(tcp::canonical);
     let identity = Identity { conn, listener: &listener.name, peer, local };
     events::open(&identity);
     match TcpStream::from_std(socket) {
@@ -230,7 +230,7 @@ fn open(accepted: Accepted, event_loop: &Rc<EventLoop>) {
 fn attend(conn: u64, peer: SocketAddr, mut connection: Connection<TcpStream>) -> impl Future<Output = ()> {
     poll_fn(move |cx| {
         let Ended { close, report } = ready!(Pin::new(&mut connection).poll(cx));
-        let local = connection.transport().local_addr().ok();
+        let local = connection.transport().local_addr().ok().map(tcp::canonical);
         let identity = Identity { conn, listener: connection.listener(), peer, local };
         record(&identity, &close, Some(&report), &connection.event_loop().counters);
         Poll::Ready(())

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read};
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -197,6 +198,18 @@ impl Drop for Daemon {
 /// `pulse-echo serve` as [`Daemon`] runs it.
 pub fn serve(config: &TempFile) -> Command {
     pulse_echo(["serve", "--log-format", "json", "--config", config.path()])
+}
+
+/// The same with a listening socket passed to it, as systemd does.
+pub fn serve_with_socket(config: &TempFile, listener: &str, socket: impl Into<OwnedFd>) -> Command {
+    let direct = serve(config);
+    let mut passing = Command::new("sh");
+    passing.arg("-c");
+    passing.arg(format!(
+        "LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES={listener} exec \"$0\" \"$@\" 3<&0 </dev/null"
+    ));
+    passing.arg(direct.get_program()).args(direct.get_args()).stdin(socket.into());
+    passing
 }
 
 /// What the daemon wrote, read by a thread that never lets it wait, unless told otherwise.

@@ -199,6 +199,21 @@ fn over_age_is_an_orderly_end_even_for_a_peer_that_takes_nothing() {
 }
 
 #[test]
+fn lifetimes_end_spread_over_their_last_tenth_and_never_late() {
+    let ends = (0..=Jitter::MAX).map(|jitter| {
+        let mut life = life();
+        life.timing = Timing { heartbeat: None, ..life.timing };
+        life.timing.deadlines = Deadlines { lifetime: Some(SECOND * 1000), read: None, write: None };
+        life.liveness = Liveness::new(life.start, jitter);
+        life.next().expect("the lifetime")
+    });
+    let ends: Vec<Duration> = ends.collect();
+    assert_eq!(ends.first(), Some(&(SECOND * 1000)));
+    assert!(ends.is_sorted_by(|earlier, later| earlier > later), "each at a time of its own");
+    assert!(ends.last() > Some(&(SECOND * 900)), "{:?}", ends.last());
+}
+
+#[test]
 fn of_things_due_at_once_age_comes_first_then_read_then_heartbeat() {
     let at_once = Some(SECOND * 15);
     let table = [(at_once, at_once, OVER_AGE), (None, at_once, READ_TIMEOUT), (None, None, Action::Probe)];

@@ -209,7 +209,7 @@ enum Port {
 fn accept(socket: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
     let (stream, peer) = SockRef::from(socket).accept4(libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC)?;
     let peer = peer.as_socket().ok_or(io::ErrorKind::Unsupported)?;
-    Ok((stream.into(), peer))
+    Ok((stream.into(), tcp::canonical(peer)))
 }
 
 fn open(address: SocketAddr, port: Port) -> io::Result<Socket> {
