@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::evidence::Evidence;
 use super::moment::Moment;
+use super::snapshot::{Age, DeliveryState, OutstandingState};
 use super::timing::{Deadlines, Heartbeat, Timing};
 
 /// Outstanding bytes are looked for four times per write deadline: the peer's last acknowledgement is then known to a quarter
@@ -56,6 +57,24 @@ pub struct Left {
 }
 
 impl Delivery {
+    /// What outlives the program.
+    pub fn snapshot(&self, now: Moment) -> DeliveryState {
+        let Delivery { unconfirmed_since, outstanding } = self;
+        DeliveryState {
+            unconfirmed: unconfirmed_since.map(|at| Age::of(at, now)),
+            outstanding: outstanding.as_deref().map(|outstanding| outstanding.snapshot(now)),
+        }
+    }
+
+    /// Goes on from there.
+    pub fn restore(state: &DeliveryState, now: Moment) -> Delivery {
+        let DeliveryState { unconfirmed, outstanding } = state;
+        Delivery {
+            unconfirmed_since: unconfirmed.map(|age| age.moment(now)),
+            outstanding: outstanding.as_ref().map(|state| Box::new(Outstanding::restore(state, now))),
+        }
+    }
+
     /// Bytes were given to the kernel.
     pub fn sent(&mut self, now: Moment) {
         self.unconfirmed_since.get_or_insert(now);
@@ -210,6 +229,44 @@ fn first_look_after(timing: &Timing) -> Option<Duration> {
 }
 
 impl Outstanding {
+    fn snapshot(&self, now: Moment) -> OutstandingState {
+        let Outstanding {
+            echo,
+            blocked,
+            unwanted,
+            progress_at,
+            heard_at,
+            looked_at,
+            acknowledged,
+            last_since,
+        } = *self;
+        OutstandingState {
+            echo,
+            blocked,
+            unwanted,
+            progress: Age::of(progress_at, now),
+            heard: Age::of(heard_at, now),
+            looked: Age::of(looked_at, now),
+            acknowledged,
+            last: last_since.map(|at| Age::of(at, now)),
+        }
+    }
+
+    fn restore(state: &OutstandingState, now: Moment) -> Outstanding {
+        let OutstandingState { echo, blocked, unwanted, progress, heard, looked, acknowledged, last } =
+            *state;
+        Outstanding {
+            echo,
+            blocked,
+            unwanted,
+            progress_at: progress.moment(now),
+            heard_at: heard.moment(now),
+            looked_at: looked.moment(now),
+            acknowledged,
+            last_since: last.map(|age| age.moment(now)),
+        }
+    }
+
     fn new(since: Moment, now: Moment, evidence: &Evidence) -> Outstanding {
         let heard_at = evidence.last_ack.map_or(since, |age| now - age);
         Outstanding {

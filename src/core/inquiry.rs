@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::evidence::Evidence;
 use super::moment::Moment;
+use super::snapshot::{Age, InquiryState};
 
 /// The kernel doubles its patience from here.
 const SHORTEST_PATIENCE: Duration = Duration::from_millis(200);
@@ -43,6 +44,26 @@ impl Inquiry {
             asked_at: None,
             retransmits_before: retransmits_before(probed_at, now, evidence),
             patience: (timeout / backed_off).max(SHORTEST_PATIENCE),
+        }
+    }
+
+    /// What outlives the program.
+    pub fn snapshot(&self, now: Moment) -> InquiryState {
+        let Inquiry { asked_at, retransmits_before, patience } = *self;
+        InquiryState {
+            asked: asked_at.map(|at| Age::of(at, now)),
+            retransmits_before,
+            patience_ns: u64::try_from(patience.as_nanos()).unwrap_or(u64::MAX),
+        }
+    }
+
+    /// Goes on from there.
+    pub fn restore(state: &InquiryState, now: Moment) -> Inquiry {
+        let InquiryState { asked, retransmits_before, patience_ns } = *state;
+        Inquiry {
+            asked_at: asked.map(|age| age.moment(now)),
+            retransmits_before,
+            patience: Duration::from_nanos(patience_ns),
         }
     }
 

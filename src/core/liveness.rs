@@ -10,6 +10,7 @@ use super::close::CloseReason;
 use super::delivery::{Delivery, Left};
 use super::evidence::Evidence;
 use super::moment::Moment;
+use super::snapshot::{Age, Implausible, LivenessState};
 use super::timing::Timing;
 
 /// What a connection owes to the clock.
@@ -36,6 +37,9 @@ const JITTERS: u32 = Jitter::MAX as u32 + 1;
 
 /// Later than this, and it was we who slept, stopped, starved or suspended: that must not count against a peer.
 pub const PUNCTUAL: Duration = Duration::from_millis(200);
+
+/// By the limit of `heartbeat.max_missed`.
+pub const MOST_MISSED: u32 = 127;
 
 /// When a connection was last seen alive, and what it is waiting for.
 #[derive(Debug)]
@@ -87,6 +91,49 @@ impl Liveness {
             jitter,
             is_unprobed: true,
         }
+    }
+
+    /// What outlives the program.
+    pub fn snapshot(&self, now: Moment) -> LivenessState {
+        let Liveness {
+            opened_at,
+            heard_at,
+            quiet_since,
+            delivery,
+            awaiting_since,
+            missed,
+            jitter,
+            is_unprobed,
+        } = self;
+        LivenessState {
+            opened: Age::of(*opened_at, now),
+            heard: Age::of(*heard_at, now),
+            quiet: Age::of(*quiet_since, now),
+            delivery: delivery.snapshot(now),
+            awaiting: awaiting_since.map(|at| Age::of(at, now)),
+            missed: *missed,
+            jitter: *jitter,
+            is_unprobed: *is_unprobed,
+        }
+    }
+
+    /// Goes on from there, after a pause in which the time of the peer stood still. Only its age has grown.
+    ///
+    /// # Errors
+    /// More probes were missed than any connection allows.
+    pub fn restore(state: &LivenessState, now: Moment, pause: Duration) -> Result<Liveness, Implausible> {
+        let LivenessState { opened, heard, quiet, delivery, awaiting, missed, jitter, is_unprobed } = state;
+        Implausible::unless(*missed <= MOST_MISSED, "too many missed probes")?;
+        Ok(Liveness {
+            opened_at: opened.moment(now) - pause,
+            heard_at: heard.moment(now),
+            quiet_since: quiet.moment(now),
+            delivery: Delivery::restore(delivery, now),
+            awaiting_since: awaiting.map(|age| age.moment(now)),
+            missed: *missed,
+            jitter: *jitter,
+            is_unprobed: *is_unprobed,
+        })
     }
 
     /// At least one byte arrived: whatever it says, the peer is alive.

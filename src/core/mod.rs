@@ -1,4 +1,4 @@
-//! The policy of one connection, and nothing else: `std` only, no sockets, no runtime, no log.
+//! The policy of one connection, and nothing else: no sockets, no runtime, no log.
 //! Time comes in as an argument, so every rule here can be tested without waiting.
 //!
 //! *When does a connection die?* [`Liveness`] · *what is it called?* [`CloseReason`] · *whose silence was it?* [`judge`] ·
@@ -15,6 +15,7 @@ mod moment;
 mod probes;
 mod protocol;
 mod session;
+mod snapshot;
 mod timing;
 mod verdict;
 
@@ -28,5 +29,6 @@ pub use moment::Moment;
 pub use probes::ProbeReport;
 pub use protocol::{Decoder, HEADROOM, Probe, Protocol};
 pub use session::{Report, Session, Step};
+pub use snapshot::{Implausible, SessionState};
 pub use timing::{Deadlines, Heartbeat, Timing, whole_seconds};
 pub use verdict::{Ground, Silence, Verdict};

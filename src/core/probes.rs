@@ -4,6 +4,7 @@ use std::num::NonZeroU64;
 use std::time::Duration;
 
 use super::moment::Moment;
+use super::snapshot::{Age, Implausible, ProbesState};
 
 /// The probes of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +43,35 @@ pub struct Probes {
 }
 
 impl Probes {
+    /// What outlives the program.
+    pub fn snapshot(&self, now: Moment) -> ProbesState {
+        let Probes { sent, answered, unanswered, newest_sent_at, round_trip_ns } = *self;
+        ProbesState {
+            sent,
+            answered,
+            unanswered,
+            newest_sent: newest_sent_at.map(|at| Age::of(at, now)),
+            round_trip_ns: round_trip_ns.map(NonZeroU64::get),
+        }
+    }
+
+    /// Goes on from there.
+    ///
+    /// # Errors
+    /// More were answered than sent, or more sent than there can be.
+    pub fn restore(state: &ProbesState, now: Moment) -> Result<Probes, Implausible> {
+        let ProbesState { sent, answered, unanswered, newest_sent, round_trip_ns } = *state;
+        Implausible::unless(sent <= u64::MAX / 2, "too many probes")?;
+        Implausible::unless(u64::from(answered) <= sent, "more probes answered than sent")?;
+        Ok(Probes {
+            sent,
+            answered,
+            unanswered,
+            newest_sent_at: newest_sent.map(|age| age.moment(now)),
+            round_trip_ns: round_trip_ns.and_then(NonZeroU64::new),
+        })
+    }
+
     /// Notes that a probe goes out now, and gives its number: 1, 2, …
     pub fn send(&mut self, now: Moment) -> u64 {
         self.sent += 1;

@@ -316,5 +316,7 @@ impl Session {
     }
 }
 
+mod carried;
+
 #[cfg(test)]
 mod tests;

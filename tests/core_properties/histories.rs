@@ -31,6 +31,8 @@ enum Event {
     /// Somebody asks, perhaps for nothing.
     AskNow,
     EndOfInput,
+    /// Another program goes on with the connection.
+    HandOver,
     /// The server stops; its grace is so long.
     Stop(Option<u64>),
 }
@@ -48,8 +50,18 @@ fn event() -> impl Strategy<Value = Event> {
         10 => prop_oneof![1..250u64, Just(2_000)].prop_map(Event::AskLate),
         10 => Just(Event::AskNow),
         1 => Just(Event::EndOfInput),
+        10 => Just(Event::HandOver),
         1 => proptest::option::of(1..300u64).prop_map(Event::Stop),
     ]
+}
+
+/// The same session in another program, with nothing but words in between.
+fn handed_over(session: &Session, now: Moment) -> Session {
+    let words = serde_json::to_string(&session.snapshot(now)).expect("words for any state");
+    let state = serde_json::from_str(&words).expect("the state that was put into words");
+    let restored = Session::restore(&state, now, Duration::ZERO).expect("a state that a session was in");
+    assert_eq!(restored.snapshot(now), state);
+    restored
 }
 
 /// A connection and what the rules say about it.
@@ -115,6 +127,7 @@ impl Life {
                 self.send(rest.len());
             }
             Event::EndOfInput => {}
+            Event::HandOver => self.session = handed_over(&self.session, self.now),
             Event::Stop(grace) => {
                 let until = grace.map(|grace| self.now + Duration::from_millis(grace));
                 self.session.finish(CloseReason::ServerShutdown, until);

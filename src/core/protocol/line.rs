@@ -6,6 +6,7 @@
 use std::ops::Range;
 
 use super::probe::Probe;
+use crate::core::snapshot::{DecoderState, Implausible};
 
 /// The longest control line in bytes, its line end included. A longer line is data.
 pub const CONTROL_LINE_MAX: usize = 64;
@@ -60,6 +61,27 @@ impl LineDecoder {
         let last = self.put_back(buffer);
         self.mid_line |= !last.is_empty();
         last
+    }
+
+    /// See [`super::Decoder::snapshot`].
+    pub fn snapshot(&self) -> DecoderState {
+        let LineDecoder { held, mid_line } = self;
+        let bytes = held.as_deref().map(|Held { length, bytes }| &bytes[..usize::from(*length)]);
+        let held = bytes.map(|bytes| bytes.iter().copied().map(char::from).collect());
+        DecoderState::Line { held: held.unwrap_or_default(), mid_line: *mid_line }
+    }
+
+    /// See [`super::Decoder::restore`].
+    pub fn restore(held: &str, mid_line: bool) -> Result<LineDecoder, Implausible> {
+        // Bytes as the characters of the same numbers: any byte can be in the text of a PING.
+        let bytes = held.chars().map(u8::try_from).collect::<Result<Vec<u8>, _>>();
+        let bytes = bytes.map_err(|_| Implausible("held back is no byte"))?;
+        if bytes.is_empty() {
+            return Ok(LineDecoder { held: None, mid_line });
+        }
+        let undecided = bytes.len() <= HELD_MAX && next_piece(&bytes, mid_line) == Piece::Undecided;
+        Implausible::unless(undecided, "held back is no beginning of a control line")?;
+        Ok(LineDecoder { held: Some(Box::new(Held::new(&bytes))), mid_line })
     }
 
     /// See [`super::Decoder::held_bytes`].

@@ -10,6 +10,7 @@ use line::LineDecoder;
 pub use probe::Probe;
 
 use super::listed::listed;
+use super::snapshot::{DecoderState, Implausible};
 
 listed! {
     /// The protocols a listener can speak.
@@ -48,6 +49,25 @@ impl Decoder {
             Protocol::Line => Decoder::Line(LineDecoder::default()),
             Protocol::Raw => Decoder::Raw,
         }
+    }
+
+    /// What it remembers.
+    pub fn snapshot(&self) -> DecoderState {
+        match self {
+            Decoder::Line(decoder) => decoder.snapshot(),
+            Decoder::Raw => DecoderState::Raw,
+        }
+    }
+
+    /// One that remembers that.
+    ///
+    /// # Errors
+    /// No decoder can.
+    pub fn restore(state: &DecoderState) -> Result<Decoder, Implausible> {
+        Ok(match state {
+            DecoderState::Line { held, mid_line } => Decoder::Line(LineDecoder::restore(held, *mid_line)?),
+            DecoderState::Raw => Decoder::Raw,
+        })
     }
 
     /// Turns received bytes, which stand in `buffer` from [`HEADROOM`] to its end, into the bytes to send back:
