@@ -112,6 +112,22 @@ impl Peers {
         Ok(lateness)
     }
 
+    /// Every peer says `PONG` once, spread over `duration`, in an order that has nothing to do with where the server keeps it.
+    pub fn speak_in_no_order(&mut self, duration: Duration) -> anyhow::Result<()> {
+        let mut order: Vec<usize> = (0..self.list.len()).collect();
+        fastrand::shuffle(&mut order);
+        let pause = duration / order.len() as u32;
+        let mut turn_at = now();
+        for index in order {
+            turn_at += pause;
+            while now() < turn_at {
+                self.serve(turn_at, &mut |peer: &mut Peer, _: &[u8]| peer.say(PONG))?;
+            }
+            self.list[index].say(PONG)?;
+        }
+        Ok(())
+    }
+
     /// How many peers were probed at least once.
     pub fn probed(&self) -> usize {
         self.list.iter().filter(|peer| peer.probes > 0).count()

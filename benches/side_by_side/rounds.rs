@@ -2,7 +2,6 @@
 
 use std::fmt::{self, Display};
 
-use crate::Bench;
 use crate::measure::median;
 use crate::servers::Contender;
 
@@ -37,27 +36,27 @@ impl Rounds {
     /// Starts every contender, takes a sample of each in each round, and ends them.
     pub fn run<S>(
         self,
-        bench: &Bench,
+        contenders: &[&Contender],
         mut start: impl FnMut(&Contender) -> anyhow::Result<S>,
         mut sample: impl FnMut(&mut S) -> anyhow::Result<f64>,
         mut end: impl FnMut(&Contender, S) -> anyhow::Result<()>,
     ) -> anyhow::Result<Vec<Figures>> {
-        let mut samples = vec![Vec::new(); bench.contenders.len()];
+        let mut samples = vec![Vec::new(); contenders.len()];
         for _ in 0..self.starts {
-            let started: anyhow::Result<Vec<S>> = bench.contenders.iter().map(&mut start).collect();
+            let started: anyhow::Result<Vec<S>> = contenders.iter().copied().map(&mut start).collect();
             let mut started = started?;
             for _ in 0..self.rounds {
                 for (state, samples) in started.iter_mut().zip(&mut samples) {
                     samples.push(sample(state)?);
                 }
             }
-            for (contender, state) in bench.contenders.iter().zip(started) {
+            for (contender, state) in contenders.iter().zip(started) {
                 end(contender, state)?;
             }
         }
-        let floor = bench.contenders.iter().zip(&samples).find(|(contender, _)| contender.is_floor());
+        let floor = contenders.iter().zip(&samples).find(|(contender, _)| contender.is_floor());
         let floor = floor.map(|(_, samples)| samples.clone()).unwrap_or_default();
-        let figures = bench.contenders.iter().zip(samples);
+        let figures = contenders.iter().zip(samples);
         Ok(figures.map(|(contender, samples)| Figures::new(contender, samples, &floor)).collect())
     }
 }

@@ -10,8 +10,9 @@ use crate::core::{Heartbeat, Protocol, whole_seconds};
 /// `MAX_TCP_KEEPCNT` of the kernel's include/net/tcp.h.
 const MOST_RETRIES: u32 = 127;
 
-/// The kernel doubles it for its own overhead, and no longer lets it grow to megabytes.
-const RECEIVE_BUFFER_BYTES: usize = 64 * 1024;
+/// The kernel doubles it for its own overhead, and no longer lets it grow to megabytes. The most with which everything of a peer
+/// that reads nothing stays below 256 KiB.
+const RECEIVE_BUFFER_BYTES: usize = 80 * 1024;
 
 /// With more than this waiting to be sent a socket takes no more (tcp(7): `TCP_NOTSENT_LOWAT`). What is on its way is not
 /// limited by it, so a fast path stays fast.

@@ -32,7 +32,8 @@ pub fn measure(bench: &Bench) -> anyhow::Result<Table> {
         *records.entry(contender.name.clone()).or_insert(0) += counted.closes;
         Ok(())
     };
-    let figures = rounds.run(bench, start, sample, end)?;
+    let contenders: Vec<_> = bench.contenders.iter().collect();
+    let figures = rounds.run(&contenders, start, sample, end)?;
     let rows = figures.iter().map(|figures| {
         let mut row = vec![figures.name.clone(), format!("{:.1} µs", figures.median * 1e6)];
         row.extend(figures.comparison());
