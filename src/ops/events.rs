@@ -155,6 +155,28 @@ pub fn journal_missed(socket: &str, cause: &io::Error) {
     );
 }
 
+/// The socket of a listener had died, and another took its place.
+pub fn listener_reopened(listener: &str, address: SocketAddr, cause: &io::Error) {
+    warn!(
+        event = display("listener_reopened"),
+        listener = display(listener),
+        address = display(address),
+        errno = errno_name(cause),
+        "the listening socket on {address} was destroyed or shut down by others; listening with a new one"
+    );
+}
+
+/// The socket of a listener died for good: the service ends.
+pub fn listener_lost(listener: &str, address: SocketAddr, cause: &io::Error) {
+    error!(
+        event = display("listener_lost"),
+        listener = display(listener),
+        address = display(address),
+        errno = errno_name(cause),
+        "the listening socket on {address} is lost ({cause}): stopping, to be started again"
+    );
+}
+
 /// A listener takes connections.
 pub fn listening(listener: &str, protocol: Protocol, address: SocketAddr) {
     info!(

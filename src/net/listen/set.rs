@@ -4,12 +4,13 @@ use std::io;
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::acceptor;
 use super::admission::Admission;
 use super::inherited;
-use super::socket::{AcceptingListener, BindError, Listener};
+use super::socket::{AcceptingListener, BindError, Listener, ListenerLost};
 use crate::net::options::ListenerOptions;
 use crate::net::worker::unless_stuck;
 use crate::ops::events;
@@ -21,6 +22,9 @@ pub struct Listeners {
     admission: Arc<Admission>,
     /// Of the event loop that accepts.
     runtime: Handle,
+    losses: mpsc::UnboundedReceiver<ListenerLost>,
+    /// For the acceptors.
+    lose: mpsc::UnboundedSender<ListenerLost>,
 }
 
 #[derive(Debug)]
@@ -39,7 +43,8 @@ impl Listeners {
         admission: Arc<Admission>,
         runtime: Handle,
     ) -> io::Result<Listeners> {
-        let mut started = Listeners { serving: Vec::new(), admission, runtime };
+        let (lose, losses) = mpsc::unbounded_channel();
+        let mut started = Listeners { serving: Vec::new(), admission, runtime, losses, lose };
         for listener in listeners {
             let serving = started.accept_on(listener)?;
             started.serving.push(serving);
@@ -71,6 +76,14 @@ impl Listeners {
         Ok(())
     }
 
+    /// Waits until nothing can be accepted on one of them any more. May be given up and called again.
+    pub async fn lost(&mut self) -> ListenerLost {
+        match self.losses.recv().await {
+            Some(lost) => lost,
+            None => std::future::pending().await, // never: we have a sender ourselves
+        }
+    }
+
     /// Accepts no more: what is accepted by the end of this is accepted, and the sockets are closed.
     pub async fn stop(self) {
         stop_all(self.serving).await;
@@ -90,11 +103,15 @@ impl Listeners {
 
     fn accept_on(&self, listener: Listener) -> io::Result<Serving> {
         let _entered = self.runtime.enter();
-        let (options, address) = (Arc::clone(listener.options()), listener.address()?);
+        let options = Arc::clone(listener.options());
         let listener = Arc::new(listener.into_accepting()?);
-        events::listening(&options.name, options.protocol, address);
+        events::listening(&options.name, options.protocol, listener.address());
         let accepting = acceptor::accept_all(Arc::clone(&listener), Arc::clone(&self.admission));
-        Ok(Serving { listener, task: self.runtime.spawn(accepting) })
+        let lose = self.lose.clone();
+        let task = self.runtime.spawn(async move {
+            let _ = lose.send(accepting.await); // nobody hears it where everything ends
+        });
+        Ok(Serving { listener, task })
     }
 }
 
@@ -104,7 +121,7 @@ impl Serving {
         let own = self.listener.options();
         self.listener.set_options(wanted)?;
         if (&own.name, own.protocol) != (&wanted.name, wanted.protocol) {
-            events::listening(&wanted.name, wanted.protocol, self.listener.address()?);
+            events::listening(&wanted.name, wanted.protocol, self.listener.address());
         }
         Ok(())
     }

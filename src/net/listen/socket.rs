@@ -49,6 +49,34 @@ impl std::error::Error for BindError {
     }
 }
 
+/// A listening socket died while it was served, and there is no way to another. Its name, address and the cause.
+#[derive(Debug)]
+pub struct ListenerLost {
+    /// Its name.
+    pub listener: Arc<str>,
+    /// As configured.
+    pub address: SocketAddr,
+    /// What the system said.
+    pub cause: io::Error,
+}
+
+impl fmt::Display for ListenerLost {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ListenerLost { listener, address, .. } = self;
+        write!(
+            formatter,
+            "the socket of listener \"{listener}\" was destroyed or shut down by others, and cannot be opened anew \
+             on {address}"
+        )
+    }
+}
+
+impl std::error::Error for ListenerLost {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.cause)
+    }
+}
+
 impl Listener {
     /// Binds and listens.
     ///
@@ -105,15 +133,10 @@ impl Listener {
     ///
     /// # Errors
     /// The event loop cannot take it.
-    #[expect(
-        unsafe_code,
-        reason = "whoever registers with AsyncFd answers for the descriptor's staying open"
-    )]
     pub fn into_accepting(self) -> io::Result<AcceptingListener> {
-        // SAFETY: a TcpListener owns its one open descriptor until it is dropped.
-        let socket = unsafe { AsyncFd::register_with_interest(self.socket, Interest::READABLE) }?;
         Ok(AcceptingListener {
-            socket,
+            address: self.address()?,
+            socket: Mutex::new(register(self.socket)?),
             options: Mutex::new(self.options),
             passed: self.passed,
             queue_is_older: AtomicBool::new(true),
@@ -124,7 +147,9 @@ impl Listener {
 /// A listener that takes connections. They come as plain sockets, so that each is registered once, in its own loop.
 #[derive(Debug)]
 pub struct AcceptingListener {
-    socket: AsyncFd<TcpListener>,
+    /// With the real port: a socket that was destroyed may have lost it.
+    address: SocketAddr,
+    socket: Mutex<Arc<AsyncFd<TcpListener>>>,
     options: Mutex<Arc<ListenerOptions>>,
     passed: bool,
     /// What waits to be accepted may have come before the socket options that hold now: it inherited others.
@@ -137,8 +162,9 @@ impl AcceptingListener {
     /// # Errors
     /// As accept(2); [`AcceptFailure::of`] tells what they mean.
     pub async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        let socket = self.socket();
         loop {
-            let mut ready = self.socket.readable().await?;
+            let mut ready = socket.readable().await?;
             let Ok(accepted) = ready.try_io(|socket| accept(socket.get_ref())) else {
                 self.queue_is_older.store(false, Ordering::Relaxed); // nothing waits
                 continue;
@@ -153,12 +179,29 @@ impl AcceptingListener {
         }
     }
 
-    /// The address, with the real port.
+    /// Listens on the same address with a new socket, and returns the address. To be called where its runtime runs.
     ///
     /// # Errors
-    /// The system does not tell.
-    pub fn address(&self) -> io::Result<SocketAddr> {
-        self.socket.get_ref().local_addr()
+    /// Somebody else listens there, nothing is left to open a socket with, …
+    pub fn reopen(&self) -> io::Result<SocketAddr> {
+        let socket = open(self.address, Port::Own)?;
+        configure(&SockRef::from(&socket), &self.options())?;
+        *self.current_socket() = register(socket.into())?;
+        Ok(self.address)
+    }
+
+    fn socket(&self) -> Arc<AsyncFd<TcpListener>> {
+        Arc::clone(&self.current_socket())
+    }
+
+    /// It is whole at every unlock.
+    fn current_socket(&self) -> MutexGuard<'_, Arc<AsyncFd<TcpListener>>> {
+        self.socket.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The address, with the real port.
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// How its connections are served.
@@ -181,7 +224,7 @@ impl AcceptingListener {
     /// # Errors
     /// The socket is gone.
     pub fn share_port(&self, share: bool) -> io::Result<()> {
-        SockRef::from(self.socket.get_ref()).set_reuse_port(share)
+        SockRef::from(self.socket().get_ref()).set_reuse_port(share)
     }
 
     /// Replaces the options of future connections.
@@ -189,11 +232,18 @@ impl AcceptingListener {
     /// # Errors
     /// The socket is gone.
     pub fn set_options(&self, options: &ListenerOptions) -> io::Result<()> {
-        configure(&SockRef::from(self.socket.get_ref()), options)?;
+        configure(&SockRef::from(self.socket().get_ref()), options)?;
         self.queue_is_older.store(true, Ordering::Relaxed);
         *self.current_options() = Arc::new(options.clone());
         Ok(())
     }
+}
+
+/// Makes a socket wake its acceptor in the event loop whose runtime was entered.
+#[expect(unsafe_code, reason = "whoever registers with AsyncFd answers for the descriptor's staying open")]
+fn register(socket: TcpListener) -> io::Result<Arc<AsyncFd<TcpListener>>> {
+    // SAFETY: a TcpListener owns its one open descriptor until it is dropped.
+    Ok(Arc::new(unsafe { AsyncFd::register_with_interest(socket, Interest::READABLE) }?))
 }
 
 /// Who listens on a port.
@@ -244,6 +294,8 @@ pub enum AcceptFailure {
     ClientGone,
     /// Ours, and it will not pass at once: wait a little.
     Exhausted,
+    /// The listening socket does not listen any more: `ss --kill` destroyed it, or who shares it called shutdown(2).
+    SocketDead,
 }
 
 impl AcceptFailure {
@@ -262,6 +314,7 @@ impl AcceptFailure {
                 | libc::EOPNOTSUPP
                 | libc::ENETUNREACH,
             ) => AcceptFailure::ClientGone,
+            Some(libc::EINVAL | libc::EBADF | libc::ENOTSOCK) => AcceptFailure::SocketDead,
             _ => AcceptFailure::Exhausted,
         }
     }
@@ -272,11 +325,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_lack_of_ours_makes_accepting_pause() {
+    fn a_client_a_lack_of_ours_and_a_dead_socket_are_told_apart() {
         let of = |errno| AcceptFailure::of(&io::Error::from_raw_os_error(errno));
         for errno in [libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM] {
             assert_eq!(of(errno), AcceptFailure::Exhausted);
         }
         assert_eq!(of(libc::ECONNABORTED), AcceptFailure::ClientGone);
+        assert_eq!(of(libc::EINVAL), AcceptFailure::SocketDead);
     }
 }
