@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -40,6 +40,13 @@ impl fmt::Display for BindError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let BindError { listener, address, .. } = self;
         write!(formatter, "listener \"{listener}\" cannot listen on {address}")
+    }
+}
+
+impl BindError {
+    /// What kept these options from being had.
+    pub fn of(options: &ListenerOptions, cause: io::Error) -> BindError {
+        BindError { listener: Arc::clone(&options.name), address: options.address, cause }
     }
 }
 
@@ -104,11 +111,7 @@ impl Listener {
 
     fn open(options: &ListenerOptions, port: Port) -> Result<Listener, BindError> {
         let listener = |socket| Listener::new(socket, options, false);
-        open(options.address, port).and_then(listener).map_err(|cause| BindError {
-            listener: Arc::clone(&options.name),
-            address: options.address,
-            cause,
-        })
+        open(options.address, port).and_then(listener).map_err(|cause| BindError::of(options, cause))
     }
 
     fn new(socket: Socket, options: &ListenerOptions, passed: bool) -> io::Result<Listener> {
@@ -263,6 +266,13 @@ fn accept(socket: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
 }
 
 fn open(address: SocketAddr, port: Port) -> io::Result<Socket> {
+    let socket = bind(address, port)?;
+    socket.listen(BACKLOG)?;
+    socket.set_reuse_port(false)?; // it does not suffice: see refuse_to_share
+    Ok(socket)
+}
+
+fn bind(address: SocketAddr, port: Port) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     socket.set_reuse_address(true)?;
     if address.is_ipv6() {
@@ -271,10 +281,22 @@ fn open(address: SocketAddr, port: Port) -> io::Result<Socket> {
     }
     socket.set_reuse_port(port == Port::Shared)?;
     socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    // A second daemon on the same address is an error again.
-    socket.set_reuse_port(false)?;
     Ok(socket)
+}
+
+/// Makes a second daemon on a port that was shared an error again.
+///
+/// The kernel remembers with each port that its last bind was one to share, and then lets others in without a look at the
+/// sockets that hold it (`sk_reuseport_match` in net/ipv4/inet_connection_sock.c). A bind that is none to share makes it
+/// forget: of any address that is not taken, for a moment. Without IPv6 a holder of 0.0.0.0 leaves no such address.
+pub fn refuse_to_share(address: SocketAddr) {
+    let elsewhere = [IpAddr::V6(Ipv6Addr::LOCALHOST)].into_iter().chain((1..=8).map(loopback));
+    let bound = |ip| bind(SocketAddr::new(ip, address.port()), Port::Own).is_ok();
+    let _ = elsewhere.into_iter().any(bound);
+}
+
+fn loopback(host: u8) -> IpAddr {
+    Ipv4Addr::new(127, 0, 0, host).into()
 }
 
 /// Options that a connection needs are set here: on Linux it inherits them, which saves system calls per connection.
