@@ -38,9 +38,32 @@ pub struct BindError {
 
 impl fmt::Display for BindError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let BindError { listener, address, .. } = self;
-        write!(formatter, "listener \"{listener}\" cannot listen on {address}")
+        let BindError { listener, address, cause } = self;
+        write!(formatter, "listener \"{listener}\" cannot listen on {address}")?;
+        match hint(*address, cause) {
+            Some(hint) => write!(formatter, " ({hint})"),
+            None => Ok(()),
+        }
     }
+}
+
+/// What the words of an errno do not say: who is in the way, and what helps. See bind(2), ip(7) and systemd.exec(5).
+fn hint(address: SocketAddr, cause: &io::Error) -> Option<&'static str> {
+    Some(match cause.raw_os_error()? {
+        libc::EAFNOSUPPORT if address.is_ipv6() => {
+            "the kernel has no IPv6, or hardening as RestrictAddressFamilies= forbids it"
+        }
+        libc::EAFNOSUPPORT => "hardening as RestrictAddressFamilies= forbids IPv4",
+        libc::EADDRNOTAVAIL => "no interface of this machine has the address now",
+        libc::EADDRINUSE => "another socket listens there: `ss -ltnp` shows whose",
+        libc::EACCES if address.port() < 1024 => {
+            "ports below 1024 take a socket unit, CAP_NET_BIND_SERVICE, or net.ipv4.ip_unprivileged_port_start"
+        }
+        libc::EACCES | libc::EPERM => "a security module or hardening as SocketBindDeny= forbids it",
+        libc::EMFILE => "the limit of open descriptors is reached: ulimit -n, LimitNOFILE=",
+        libc::ENFILE => "the limit of open files in the whole system is reached: fs.file-max",
+        _ => return None,
+    })
 }
 
 impl BindError {
@@ -345,6 +368,28 @@ impl AcceptFailure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_keeps_from_listening_is_told_with_what_helps() {
+        let told = |errno, address: &str| {
+            let address = address.parse().expect("an address");
+            let cause = io::Error::from_raw_os_error(errno);
+            BindError { listener: "a".into(), address, cause }.to_string()
+        };
+        for (errno, address, words) in [
+            (libc::EAFNOSUPPORT, "[::1]:7", "no IPv6, or hardening as RestrictAddressFamilies="),
+            (libc::EAFNOSUPPORT, "127.0.0.1:7", "RestrictAddressFamilies= forbids IPv4"),
+            (libc::EADDRNOTAVAIL, "192.0.2.1:7", "no interface"),
+            (libc::EADDRINUSE, "127.0.0.1:7", "ss -ltnp"),
+            (libc::EACCES, "127.0.0.1:7", "CAP_NET_BIND_SERVICE"),
+            (libc::EACCES, "127.0.0.1:7007", "security module"),
+            (libc::EMFILE, "127.0.0.1:7", "LimitNOFILE="),
+        ] {
+            let told = told(errno, address);
+            assert!(told.contains(words), "{told}");
+        }
+        assert_eq!(told(libc::EIO, "127.0.0.1:7"), "listener \"a\" cannot listen on 127.0.0.1:7");
+    }
 
     #[test]
     fn a_client_a_lack_of_ours_and_a_dead_socket_are_told_apart() {
