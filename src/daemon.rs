@@ -41,8 +41,12 @@ fn serve_with(
     passed: InheritedSockets,
     logging: Rc<Logging>,
 ) -> anyhow::Result<()> {
-    let options = server_options(&config)?; // first: with too few descriptors a runtime panics
-    let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
+    let mut told = Told::default();
+    let options = server_options(&config, &mut told)?; // first: with too few descriptors a runtime panics
+    let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
+    let runtime = runtime.context(
+        "cannot start an event loop (it takes descriptors, and AF_UNIX in RestrictAddressFamilies= to hear signals)",
+    )?;
     runtime.block_on(async {
         let signals = Signals::listen()?; // from here on no signal ends us unheard
         orphans::reap()?;
@@ -51,7 +55,8 @@ fn serve_with(
         systemd::connect();
         let server = Server::bind(options, passed)?;
         let (commands, inbox) = mpsc::channel(1);
-        let reloader = Reloader { arguments: arguments.clone(), current: config, logging, reading: None };
+        let reloader =
+            Reloader { arguments: arguments.clone(), current: config, logging, told, reading: None };
         tokio::task::spawn_local(obey(signals, reloader, commands));
         server.run(inbox).await
     })
@@ -101,6 +106,7 @@ struct Reloader {
     arguments: Serve,
     current: Config,
     logging: Rc<Logging>,
+    told: Told,
     /// The reload under way.
     reading: Option<Reading>,
 }
@@ -145,7 +151,7 @@ impl Reloader {
         let mut next = self.current.clone();
         let changes = next.adopt(wanted);
         let (answer, done) = oneshot::channel();
-        commands.send(net::Command::Change(server_options(&next)?, answer)).await?;
+        commands.send(net::Command::Change(server_options(&next, &mut self.told)?, answer)).await?;
         done.await.context(STOPPING)??;
         for Change { key, old, new, needs_restart } in &changes {
             events::setting_changed(key, old.as_deref(), new.as_deref(), *needs_restart);
@@ -157,12 +163,12 @@ impl Reloader {
 }
 
 /// Decides what the configuration leaves to the machine.
-fn server_options(config: &Config) -> anyhow::Result<ServerOptions> {
+fn server_options(config: &Config, told: &mut Told) -> anyhow::Result<ServerOptions> {
     let workers = match config.server.workers {
         Count::Exactly(workers) => workers,
         Count::Auto => available_parallelism().map_or(1, usize::from),
     };
-    let descriptors = descriptors().context("cannot learn the descriptor limit")?;
+    let descriptors = descriptors(told).context("cannot learn the descriptor limit")?;
     let listeners = config.listeners.len();
     let fewest = limits::fewest_descriptors(workers, listeners);
     ensure!(
@@ -173,7 +179,7 @@ fn server_options(config: &Config) -> anyhow::Result<ServerOptions> {
     let possible = limits::connections_within(descriptors, workers, listeners);
     Ok(ServerOptions {
         workers,
-        max_connections: max_connections(config.server.max_connections, possible),
+        max_connections: max_connections(config.server.max_connections, possible, told),
         shutdown_grace: config.server.shutdown_grace,
         summary_interval: config.log.summary_interval,
         listeners: config.listeners.iter().map(listener_options).collect(),
@@ -182,18 +188,30 @@ fn server_options(config: &Config) -> anyhow::Result<ServerOptions> {
 
 /// The limit of open descriptors, raised as far as that is allowed. It is refused where the hard limit is above
 /// `fs.nr_open`, and by sandboxes.
-fn descriptors() -> io::Result<u64> {
+fn descriptors(told: &mut Told) -> io::Result<u64> {
     let limit = limits::descriptor_limit()?;
     Ok(limits::raise_descriptor_limit().unwrap_or_else(|cause| {
-        events::descriptor_limit_kept(limit, &cause);
+        if told.limit_kept.replace(limit) != Some(limit) {
+            events::descriptor_limit_kept(limit, &cause);
+        }
         limit
     }))
 }
 
-fn max_connections(wanted: Count, possible: usize) -> usize {
+/// What was told of the machine's limits, and is told again only once it is something else.
+#[derive(Debug, Default)]
+struct Told {
+    limit_kept: Option<u64>,
+    /// Connections wanted and possible.
+    clamped: Option<(usize, usize)>,
+}
+
+fn max_connections(wanted: Count, possible: usize, told: &mut Told) -> usize {
     match wanted {
         Count::Exactly(wanted) if wanted > possible => {
-            events::connections_clamped(wanted, possible);
+            if told.clamped.replace((wanted, possible)) != Some((wanted, possible)) {
+                events::connections_clamped(wanted, possible);
+            }
             possible
         }
         Count::Exactly(wanted) => wanted,

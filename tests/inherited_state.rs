@@ -231,6 +231,9 @@ fn a_descriptor_limit_that_cannot_be_raised_is_kept_and_told() {
     let most = number(&daemon.wait_for_event("starting"), "max_connections");
     assert!(most < 300, "as many as the limit allows that holds: {most}");
     Client::connect(daemon.address("line")).echo("hello\n");
+    daemon.signal(Signal::SIGHUP);
+    daemon.wait_for_event("reload");
+    assert_eq!(daemon.records("descriptor_limit_kept").len(), 1, "told once");
     daemon.stop();
 }
 

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::process::Command;
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
 use support::client::Client;
 use support::daemon::{Daemon, LISTENERS, serve};
 use support::kernel::{descriptor_table_size, open_descriptors, set_descriptor_limit};
@@ -87,6 +88,9 @@ fn a_limit_above_the_descriptors_is_clamped_with_a_warning() {
     let warning = daemon.wait_for_record("a warning", |record| {
         record["level"] == "WARN" && record["max_connections"].is_u64()
     });
+    daemon.signal(Signal::SIGHUP);
+    daemon.wait_for_event("reload");
+    assert_eq!(daemon.records("connections_clamped").len(), 1, "told once");
     let clamped = number(&warning, "max_connections");
     assert!((50..200).contains(&clamped), "{warning}");
     let clients: Vec<Client> =

@@ -3,11 +3,24 @@
 mod support;
 
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::net::UnixListener;
 
 use support::client::Client;
 use support::daemon::{Daemon, serve_with_socket};
 use support::process::TempFile;
 use support::skip;
+
+#[test]
+fn a_unix_socket_is_named_as_such() {
+    let path = std::env::temp_dir().join(format!("pulse-echo-unix-{}", std::process::id()));
+    let socket = UnixListener::bind(&path).expect("a path of ours");
+    let config = TempFile::new("[[listener]]\nname = 'line'\nprotocol = 'line'\naddress = '127.0.0.1:7'");
+    let ended = serve_with_socket(&config, "line", socket).output().expect("it runs");
+    std::fs::remove_file(path).expect("it is there");
+    let log = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(78), "{log}");
+    assert!(log.contains("is no TCP socket (ListenStream= wants an address with a port"), "{log}");
+}
 
 /// With `BindIPv6Only=both`, the default of systemd, an IPv4 client comes to `[::]` as `::ffff:127.0.0.1`.
 #[test]

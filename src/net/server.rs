@@ -7,7 +7,7 @@ use anyhow::{Context as _, anyhow};
 use tokio::sync::{mpsc, oneshot};
 
 use super::event_loop::{Phase, clock};
-use super::listen::{Admission, InheritedSockets, Listener, Listeners};
+use super::listen::{Admission, InheritedSockets, Listener, ListenerLost, Listeners};
 use super::options::{ListenerOptions, ServerOptions};
 use super::watchdog::Watchdog;
 use super::worker::{Finished, Worker, unless_stuck};
@@ -49,7 +49,7 @@ impl Server {
     /// Serves until told to stop, and until every connection has ended. Must run on a [`tokio::runtime::LocalRuntime`].
     ///
     /// # Errors
-    /// The event loops could not be started, or one of them died.
+    /// The event loops could not be started, or one of them died, or a listener was lost.
     pub async fn run(self, mut commands: mpsc::Receiver<Command>) -> anyhow::Result<()> {
         let Server { options, listeners } = self;
         let (workers, mut finished) = start_workers(options.workers)?;
@@ -61,11 +61,12 @@ impl Server {
         let watchdog = Watchdog::new(Arc::clone(&admission));
         let mut serving = Running { admission, listeners, options, watchdog, summary_at };
         systemd::ready();
-        tokio::select! {
-            () = serving.until_stopped(&mut commands) => {}
+        let served = tokio::select! {
+            served = serving.until_stopped(&mut commands) => served,
             () = finished.any() => return Err(anyhow!("an event loop died")),
-        }
-        serving.drain(&mut commands, finished).await
+        };
+        serving.drain(&mut commands, finished).await?;
+        Ok(served?)
     }
 }
 
@@ -89,7 +90,7 @@ struct Running {
 }
 
 impl Running {
-    async fn until_stopped(&mut self, commands: &mut mpsc::Receiver<Command>) {
+    async fn until_stopped(&mut self, commands: &mut mpsc::Receiver<Command>) -> Result<(), ListenerLost> {
         loop {
             let command = tokio::select! {
                 command = commands.recv() => command,
@@ -99,6 +100,10 @@ impl Running {
                     continue;
                 }
                 () = self.watchdog.check() => continue,
+                lost = self.listeners.lost() => {
+                    events::listener_lost(&lost.listener, lost.address, &lost.cause);
+                    return Err(lost);
+                }
             };
             match command {
                 Some(Command::Change(options, answer)) => {
@@ -106,7 +111,7 @@ impl Running {
                     let _ = answer.send(self.change(options).await);
                 }
                 Some(Command::Summary) => events::summary(&self.admission.totals()),
-                Some(Command::Stop) | None => return,
+                Some(Command::Stop) | None => return Ok(()),
             }
         }
     }

@@ -1,23 +1,26 @@
-//! Accepting: one task per listener, which outlives every error. All of them run in the first event loop, so what stays
-//! there costs no change of thread.
+//! Accepting: one task per listener, which outlives every error but the loss of its socket. All of them run in the first event
+//! loop, so what stays there costs no change of thread.
 
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::admission::Admission;
-use super::socket::{AcceptFailure, AcceptingListener};
+use super::socket::{AcceptFailure, AcceptingListener, ListenerLost};
 use crate::net::event_loop::clock;
 use crate::ops::events;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
+/// Attempts to open a dead socket anew: with growing pauses, more than five seconds of them.
+const REOPENING_TRIES: u64 = 11;
+
 /// Connections that may be accepted before those that are open run.
 const ACCEPTED_PER_YIELD: u64 = 16;
 
-/// Accepts connections and hands them over, for ever.
-pub async fn accept_all(listener: Arc<AcceptingListener>, admission: Arc<Admission>) {
+/// Accepts connections and hands them over, until nothing can be accepted there any more.
+pub async fn accept_all(listener: Arc<AcceptingListener>, admission: Arc<Admission>) -> ListenerLost {
     let mut outage: Option<Outage> = None;
     let mut accepts: u64 = 0;
     loop {
@@ -37,11 +40,37 @@ pub async fn accept_all(listener: Arc<AcceptingListener>, admission: Arc<Admissi
                     tokio::task::yield_now().await;
                 }
             }
-            Err(error) if AcceptFailure::of(&error) == AcceptFailure::ClientGone => {}
-            Err(error) => {
-                let outage = outage.get_or_insert_with(|| begin(&listener, &error));
-                tokio::time::sleep(outage.fail(clock::now())).await;
+            Err(error) => match AcceptFailure::of(&error) {
+                AcceptFailure::ClientGone => {}
+                AcceptFailure::Exhausted => {
+                    let outage = outage.get_or_insert_with(|| begin(&listener, &error));
+                    tokio::time::sleep(outage.fail(clock::now())).await;
+                }
+                AcceptFailure::SocketDead => match reopen(&listener, error).await {
+                    Ok(()) => {}
+                    Err(lost) => return lost,
+                },
+            },
+        }
+    }
+}
+
+/// Opens the socket of a listener anew, where it is ours. Whoever shared the dead one may hold its port for a moment.
+async fn reopen(listener: &AcceptingListener, died_of: io::Error) -> Result<(), ListenerLost> {
+    let options = listener.options();
+    let lost = |cause| ListenerLost { listener: Arc::clone(&options.name), address: options.address, cause };
+    if listener.is_passed() {
+        return Err(lost(died_of));
+    }
+    let mut tries = Outage::new(clock::now());
+    loop {
+        match listener.reopen() {
+            Ok(address) => {
+                events::listener_reopened(&options.name, address, &died_of);
+                return Ok(());
             }
+            Err(cause) if tries.attempts == REOPENING_TRIES => return Err(lost(cause)),
+            Err(_) => tokio::time::sleep(tries.fail(clock::now())).await,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 
-use socket2::{Socket, Type};
+use socket2::{Domain, Socket, Type};
 
 use super::socket::Listener;
 use crate::net::options::ListenerOptions;
@@ -93,6 +93,9 @@ fn fitting(socket: Socket, options: &ListenerOptions) -> Result<Listener, String
     let unusable = |error: io::Error| format!("cannot be used: {error}");
     if socket.r#type().map_err(unusable)? != Type::STREAM || !socket.is_listener().map_err(unusable)? {
         return Err("is not a listening stream socket (ListenStream= makes one, with Accept=no)".to_owned());
+    }
+    if !matches!(socket.domain().map_err(unusable)?, Domain::IPV4 | Domain::IPV6) {
+        return Err("is no TCP socket (ListenStream= wants an address with a port, not a path)".to_owned());
     }
     let listener = Listener::from_passed(socket, options).map_err(unusable)?;
     let (real, configured) = (listener.address().map_err(unusable)?, options.address);

@@ -9,4 +9,4 @@ mod socket;
 pub use admission::Admission;
 pub use inherited::{InheritedSockets, SocketMismatch};
 pub use set::Listeners;
-pub use socket::{BindError, Listener};
+pub use socket::{BindError, Listener, ListenerLost};

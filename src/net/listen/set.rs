@@ -1,15 +1,17 @@
 //! The listeners of a running server, and how they change without losing a connection attempt.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::acceptor;
 use super::admission::Admission;
 use super::inherited;
-use super::socket::{AcceptingListener, BindError, Listener};
+use super::socket::{AcceptingListener, BindError, Listener, ListenerLost, refuse_to_share};
 use crate::net::options::ListenerOptions;
 use crate::net::worker::unless_stuck;
 use crate::ops::events;
@@ -21,6 +23,9 @@ pub struct Listeners {
     admission: Arc<Admission>,
     /// Of the event loop that accepts.
     runtime: Handle,
+    losses: mpsc::UnboundedReceiver<ListenerLost>,
+    /// For the acceptors.
+    lose: mpsc::UnboundedSender<ListenerLost>,
 }
 
 #[derive(Debug)]
@@ -39,7 +44,8 @@ impl Listeners {
         admission: Arc<Admission>,
         runtime: Handle,
     ) -> io::Result<Listeners> {
-        let mut started = Listeners { serving: Vec::new(), admission, runtime };
+        let (lose, losses) = mpsc::unbounded_channel();
+        let mut started = Listeners { serving: Vec::new(), admission, runtime, losses, lose };
         for listener in listeners {
             let serving = started.accept_on(listener)?;
             started.serving.push(serving);
@@ -67,8 +73,19 @@ impl Listeners {
                 None => self.serving.extend(new.next()),
             }
         }
+        let freed: Vec<_> = old.iter().map(|old| old.listener.address().port()).collect();
         stop_all(old).await;
+        let addresses = self.serving.iter().map(|serving| serving.listener.address());
+        addresses.filter(|address| freed.contains(&address.port())).for_each(refuse_to_share);
         Ok(())
+    }
+
+    /// Waits until nothing can be accepted on one of them any more. May be given up and called again.
+    pub async fn lost(&mut self) -> ListenerLost {
+        match self.losses.recv().await {
+            Some(lost) => lost,
+            None => std::future::pending().await, // never: we have a sender ourselves
+        }
     }
 
     /// Accepts no more: what is accepted by the end of this is accepted, and the sockets are closed.
@@ -76,25 +93,27 @@ impl Listeners {
         stop_all(self.serving).await;
     }
 
-    /// Accepts on the addresses that nobody listens on yet. One of them may overlap with one that is given up, as
-    /// 0.0.0.0 does with 127.0.0.1: they share the port until the old one is closed.
+    /// Accepts on the addresses that nobody listens on yet.
     fn accept_on_new(&self, wanted: &[ListenerOptions]) -> anyhow::Result<Vec<Serving>> {
-        let given_up = || self.serving.iter().filter(|old| !wanted.iter().any(|options| old.suits(options)));
-        given_up().try_for_each(|old| old.listener.share_port(true))?;
+        let given_up = |old: &&Serving| !wanted.iter().any(|options| old.suits(options));
+        let given_up: Vec<_> = self.serving.iter().filter(given_up).map(|old| &*old.listener).collect();
         let is_new = |options: &&ListenerOptions| !self.serving.iter().any(|old| old.suits(options));
-        let new = wanted.iter().filter(is_new).map(Listener::bind_on_shared_port);
-        let new = new.collect::<Result<Vec<_>, BindError>>();
-        given_up().try_for_each(|old| old.listener.share_port(false))?;
-        Ok(new?.into_iter().map(|listener| self.accept_on(listener)).collect::<io::Result<_>>()?)
+        let new = wanted.iter().filter(is_new).map(|options| bind_beside(&given_up, options));
+        let new = new.collect::<Result<Vec<_>, BindError>>()?;
+        Ok(new.into_iter().map(|listener| self.accept_on(listener)).collect::<io::Result<_>>()?)
     }
 
     fn accept_on(&self, listener: Listener) -> io::Result<Serving> {
         let _entered = self.runtime.enter();
-        let (options, address) = (Arc::clone(listener.options()), listener.address()?);
+        let options = Arc::clone(listener.options());
         let listener = Arc::new(listener.into_accepting()?);
-        events::listening(&options.name, options.protocol, address);
+        events::listening(&options.name, options.protocol, listener.address());
         let accepting = acceptor::accept_all(Arc::clone(&listener), Arc::clone(&self.admission));
-        Ok(Serving { listener, task: self.runtime.spawn(accepting) })
+        let lose = self.lose.clone();
+        let task = self.runtime.spawn(async move {
+            let _ = lose.send(accepting.await); // nobody hears it where everything ends
+        });
+        Ok(Serving { listener, task })
     }
 }
 
@@ -104,7 +123,7 @@ impl Serving {
         let own = self.listener.options();
         self.listener.set_options(wanted)?;
         if (&own.name, own.protocol) != (&wanted.name, wanted.protocol) {
-            events::listening(&wanted.name, wanted.protocol, self.listener.address()?);
+            events::listening(&wanted.name, wanted.protocol, self.listener.address());
         }
         Ok(())
     }
@@ -121,6 +140,27 @@ impl Drop for Serving {
     fn drop(&mut self) {
         self.task.abort();
     }
+}
+
+/// Binds. Where the address overlaps with those of listeners that are given up, as 0.0.0.0 does with 127.0.0.1, they share the
+/// port until they are closed: no client is refused meanwhile.
+fn bind_beside(given_up: &[&AcceptingListener], options: &ListenerOptions) -> Result<Listener, BindError> {
+    let overlapping = || given_up.iter().filter(|old| overlap(old.address(), options.address));
+    if overlapping().next().is_none() {
+        return Listener::bind(options);
+    }
+    let share = |shared| overlapping().try_for_each(|old| old.share_port(shared));
+    let shared = share(true).map_err(|cause| BindError::of(options, cause));
+    let listener = shared.and_then(|()| Listener::bind_on_shared_port(options));
+    share(false).map_err(|cause| BindError::of(options, cause))?;
+    listener
+}
+
+fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
+    let (ip, other_ip) = (one.ip(), other.ip());
+    one.port() == other.port()
+        && ip.is_ipv4() == other_ip.is_ipv4()
+        && (ip == other_ip || ip.is_unspecified() || other_ip.is_unspecified())
 }
 
 /// Ends them, and waits for that: an event loop that has ended can be given no connection.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -38,12 +38,70 @@ pub struct BindError {
 
 impl fmt::Display for BindError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let BindError { listener, address, .. } = self;
-        write!(formatter, "listener \"{listener}\" cannot listen on {address}")
+        let BindError { listener, address, cause } = self;
+        write!(formatter, "listener \"{listener}\" cannot listen on {address}")?;
+        match hint(*address, cause) {
+            Some(hint) => write!(formatter, " ({hint})"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What the words of an errno do not say: who is in the way, and what helps. See bind(2), ip(7) and systemd.exec(5).
+fn hint(address: SocketAddr, cause: &io::Error) -> Option<&'static str> {
+    Some(match cause.raw_os_error()? {
+        libc::EAFNOSUPPORT if address.is_ipv6() => {
+            "the kernel has no IPv6, or hardening as RestrictAddressFamilies= forbids it"
+        }
+        libc::EAFNOSUPPORT => "hardening as RestrictAddressFamilies= forbids IPv4",
+        libc::EADDRNOTAVAIL => "no interface of this machine has the address now",
+        libc::EADDRINUSE => "another socket listens there: `ss -ltnp` shows whose",
+        libc::EACCES if address.port() < 1024 => {
+            "ports below 1024 take a socket unit, CAP_NET_BIND_SERVICE, or net.ipv4.ip_unprivileged_port_start"
+        }
+        libc::EACCES | libc::EPERM => "a security module or hardening as SocketBindDeny= forbids it",
+        libc::EMFILE => "the limit of open descriptors is reached: ulimit -n, LimitNOFILE=",
+        libc::ENFILE => "the limit of open files in the whole system is reached: fs.file-max",
+        _ => return None,
+    })
+}
+
+impl BindError {
+    /// What kept these options from being had.
+    pub fn of(options: &ListenerOptions, cause: io::Error) -> BindError {
+        BindError { listener: Arc::clone(&options.name), address: options.address, cause }
     }
 }
 
 impl std::error::Error for BindError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.cause)
+    }
+}
+
+/// A listening socket died while it was served, and there is no way to another. Its name, address and the cause.
+#[derive(Debug)]
+pub struct ListenerLost {
+    /// Its name.
+    pub listener: Arc<str>,
+    /// As configured.
+    pub address: SocketAddr,
+    /// What the system said.
+    pub cause: io::Error,
+}
+
+impl fmt::Display for ListenerLost {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ListenerLost { listener, address, .. } = self;
+        write!(
+            formatter,
+            "the socket of listener \"{listener}\" was destroyed or shut down by others, and cannot be opened anew \
+             on {address}"
+        )
+    }
+}
+
+impl std::error::Error for ListenerLost {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         Some(&self.cause)
     }
@@ -76,11 +134,7 @@ impl Listener {
 
     fn open(options: &ListenerOptions, port: Port) -> Result<Listener, BindError> {
         let listener = |socket| Listener::new(socket, options, false);
-        open(options.address, port).and_then(listener).map_err(|cause| BindError {
-            listener: Arc::clone(&options.name),
-            address: options.address,
-            cause,
-        })
+        open(options.address, port).and_then(listener).map_err(|cause| BindError::of(options, cause))
     }
 
     fn new(socket: Socket, options: &ListenerOptions, passed: bool) -> io::Result<Listener> {
@@ -105,15 +159,10 @@ impl Listener {
     ///
     /// # Errors
     /// The event loop cannot take it.
-    #[expect(
-        unsafe_code,
-        reason = "whoever registers with AsyncFd answers for the descriptor's staying open"
-    )]
     pub fn into_accepting(self) -> io::Result<AcceptingListener> {
-        // SAFETY: a TcpListener owns its one open descriptor until it is dropped.
-        let socket = unsafe { AsyncFd::register_with_interest(self.socket, Interest::READABLE) }?;
         Ok(AcceptingListener {
-            socket,
+            address: self.address()?,
+            socket: Mutex::new(register(self.socket)?),
             options: Mutex::new(self.options),
             passed: self.passed,
             queue_is_older: AtomicBool::new(true),
@@ -124,7 +173,9 @@ impl Listener {
 /// A listener that takes connections. They come as plain sockets, so that each is registered once, in its own loop.
 #[derive(Debug)]
 pub struct AcceptingListener {
-    socket: AsyncFd<TcpListener>,
+    /// With the real port: a socket that was destroyed may have lost it.
+    address: SocketAddr,
+    socket: Mutex<Arc<AsyncFd<TcpListener>>>,
     options: Mutex<Arc<ListenerOptions>>,
     passed: bool,
     /// What waits to be accepted may have come before the socket options that hold now: it inherited others.
@@ -137,8 +188,9 @@ impl AcceptingListener {
     /// # Errors
     /// As accept(2); [`AcceptFailure::of`] tells what they mean.
     pub async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        let socket = self.socket();
         loop {
-            let mut ready = self.socket.readable().await?;
+            let mut ready = socket.readable().await?;
             let Ok(accepted) = ready.try_io(|socket| accept(socket.get_ref())) else {
                 self.queue_is_older.store(false, Ordering::Relaxed); // nothing waits
                 continue;
@@ -153,12 +205,29 @@ impl AcceptingListener {
         }
     }
 
-    /// The address, with the real port.
+    /// Listens on the same address with a new socket, and returns the address. To be called where its runtime runs.
     ///
     /// # Errors
-    /// The system does not tell.
-    pub fn address(&self) -> io::Result<SocketAddr> {
-        self.socket.get_ref().local_addr()
+    /// Somebody else listens there, nothing is left to open a socket with, …
+    pub fn reopen(&self) -> io::Result<SocketAddr> {
+        let socket = open(self.address, Port::Own)?;
+        configure(&SockRef::from(&socket), &self.options())?;
+        *self.current_socket() = register(socket.into())?;
+        Ok(self.address)
+    }
+
+    fn socket(&self) -> Arc<AsyncFd<TcpListener>> {
+        Arc::clone(&self.current_socket())
+    }
+
+    /// It is whole at every unlock.
+    fn current_socket(&self) -> MutexGuard<'_, Arc<AsyncFd<TcpListener>>> {
+        self.socket.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The address, with the real port.
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// How its connections are served.
@@ -181,7 +250,7 @@ impl AcceptingListener {
     /// # Errors
     /// The socket is gone.
     pub fn share_port(&self, share: bool) -> io::Result<()> {
-        SockRef::from(self.socket.get_ref()).set_reuse_port(share)
+        SockRef::from(self.socket().get_ref()).set_reuse_port(share)
     }
 
     /// Replaces the options of future connections.
@@ -189,11 +258,18 @@ impl AcceptingListener {
     /// # Errors
     /// The socket is gone.
     pub fn set_options(&self, options: &ListenerOptions) -> io::Result<()> {
-        configure(&SockRef::from(self.socket.get_ref()), options)?;
+        configure(&SockRef::from(self.socket().get_ref()), options)?;
         self.queue_is_older.store(true, Ordering::Relaxed);
         *self.current_options() = Arc::new(options.clone());
         Ok(())
     }
+}
+
+/// Makes a socket wake its acceptor in the event loop whose runtime was entered.
+#[expect(unsafe_code, reason = "whoever registers with AsyncFd answers for the descriptor's staying open")]
+fn register(socket: TcpListener) -> io::Result<Arc<AsyncFd<TcpListener>>> {
+    // SAFETY: a TcpListener owns its one open descriptor until it is dropped.
+    Ok(Arc::new(unsafe { AsyncFd::register_with_interest(socket, Interest::READABLE) }?))
 }
 
 /// Who listens on a port.
@@ -213,6 +289,13 @@ fn accept(socket: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
 }
 
 fn open(address: SocketAddr, port: Port) -> io::Result<Socket> {
+    let socket = bind(address, port)?;
+    socket.listen(BACKLOG)?;
+    socket.set_reuse_port(false)?; // it does not suffice: see refuse_to_share
+    Ok(socket)
+}
+
+fn bind(address: SocketAddr, port: Port) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     socket.set_reuse_address(true)?;
     if address.is_ipv6() {
@@ -221,10 +304,22 @@ fn open(address: SocketAddr, port: Port) -> io::Result<Socket> {
     }
     socket.set_reuse_port(port == Port::Shared)?;
     socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    // A second daemon on the same address is an error again.
-    socket.set_reuse_port(false)?;
     Ok(socket)
+}
+
+/// Makes a second daemon on a port that was shared an error again.
+///
+/// The kernel remembers with each port that its last bind was one to share, and then lets others in without a look at the
+/// sockets that hold it (`sk_reuseport_match` in net/ipv4/inet_connection_sock.c). A bind that is none to share makes it
+/// forget: of any address that is not taken, for a moment. Without IPv6 a holder of 0.0.0.0 leaves no such address.
+pub fn refuse_to_share(address: SocketAddr) {
+    let elsewhere = [IpAddr::V6(Ipv6Addr::LOCALHOST)].into_iter().chain((1..=8).map(loopback));
+    let bound = |ip| bind(SocketAddr::new(ip, address.port()), Port::Own).is_ok();
+    let _ = elsewhere.into_iter().any(bound);
+}
+
+fn loopback(host: u8) -> IpAddr {
+    Ipv4Addr::new(127, 0, 0, host).into()
 }
 
 /// Options that a connection needs are set here: on Linux it inherits them, which saves system calls per connection.
@@ -244,6 +339,8 @@ pub enum AcceptFailure {
     ClientGone,
     /// Ours, and it will not pass at once: wait a little.
     Exhausted,
+    /// The listening socket does not listen any more: `ss --kill` destroyed it, or who shares it called shutdown(2).
+    SocketDead,
 }
 
 impl AcceptFailure {
@@ -262,6 +359,7 @@ impl AcceptFailure {
                 | libc::EOPNOTSUPP
                 | libc::ENETUNREACH,
             ) => AcceptFailure::ClientGone,
+            Some(libc::EINVAL | libc::EBADF | libc::ENOTSOCK) => AcceptFailure::SocketDead,
             _ => AcceptFailure::Exhausted,
         }
     }
@@ -272,11 +370,34 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_lack_of_ours_makes_accepting_pause() {
+    fn what_keeps_from_listening_is_told_with_what_helps() {
+        let told = |errno, address: &str| {
+            let address = address.parse().expect("an address");
+            let cause = io::Error::from_raw_os_error(errno);
+            BindError { listener: "a".into(), address, cause }.to_string()
+        };
+        for (errno, address, words) in [
+            (libc::EAFNOSUPPORT, "[::1]:7", "no IPv6, or hardening as RestrictAddressFamilies="),
+            (libc::EAFNOSUPPORT, "127.0.0.1:7", "RestrictAddressFamilies= forbids IPv4"),
+            (libc::EADDRNOTAVAIL, "192.0.2.1:7", "no interface"),
+            (libc::EADDRINUSE, "127.0.0.1:7", "ss -ltnp"),
+            (libc::EACCES, "127.0.0.1:7", "CAP_NET_BIND_SERVICE"),
+            (libc::EACCES, "127.0.0.1:7007", "security module"),
+            (libc::EMFILE, "127.0.0.1:7", "LimitNOFILE="),
+        ] {
+            let told = told(errno, address);
+            assert!(told.contains(words), "{told}");
+        }
+        assert_eq!(told(libc::EIO, "127.0.0.1:7"), "listener \"a\" cannot listen on 127.0.0.1:7");
+    }
+
+    #[test]
+    fn a_client_a_lack_of_ours_and_a_dead_socket_are_told_apart() {
         let of = |errno| AcceptFailure::of(&io::Error::from_raw_os_error(errno));
         for errno in [libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM] {
             assert_eq!(of(errno), AcceptFailure::Exhausted);
         }
         assert_eq!(of(libc::ECONNABORTED), AcceptFailure::ClientGone);
+        assert_eq!(of(libc::EINVAL), AcceptFailure::SocketDead);
     }
 }

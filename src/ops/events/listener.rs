@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::units::{errno_name, milliseconds};
 use crate::core::Protocol;
@@ -62,6 +62,28 @@ pub fn refuse(refusal: &Refusal<'_>) {
         max_connections = refusal.max_connections,
         "{}: refused, as many connections as allowed are open",
         refusal.peer
+    );
+}
+
+/// The socket of a listener had died, and another took its place.
+pub fn listener_reopened(listener: &str, address: SocketAddr, cause: &io::Error) {
+    warn!(
+        event = display("listener_reopened"),
+        listener = display(listener),
+        address = display(address),
+        errno = errno_name(cause),
+        "the listening socket on {address} was destroyed or shut down by others; listening with a new one"
+    );
+}
+
+/// The socket of a listener died for good: the service ends.
+pub fn listener_lost(listener: &str, address: SocketAddr, cause: &io::Error) {
+    error!(
+        event = display("listener_lost"),
+        listener = display(listener),
+        address = display(address),
+        errno = errno_name(cause),
+        "the listening socket on {address} is lost ({cause}): stopping, to be started again"
     );
 }
 
