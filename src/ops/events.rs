@@ -3,6 +3,8 @@
 //! What is not known is absent: `None` leaves a field out. A number is given as it is, and stays a number in every format. A
 //! word is given as `display(word)`: the text format writes what is given as a `str` in quotes.
 
+mod lost_listeners;
+
 use std::fmt::{self, Display};
 use std::io;
 use std::net::SocketAddr;
@@ -11,6 +13,8 @@ use std::time::Duration;
 
 use tracing::field::{DisplayValue, display};
 use tracing::{debug, error, info, warn};
+
+pub use lost_listeners::{listener_lost, listener_reopened};
 
 use super::errno::ErrnoName;
 use super::log_queue;
@@ -152,28 +156,6 @@ pub fn journal_missed(socket: &str, cause: &io::Error) {
         event = display("journal_missed"),
         errno = errno_name(cause),
         "records go to standard error as text: the journal takes none at {socket}: {cause}"
-    );
-}
-
-/// The socket of a listener had died, and another took its place.
-pub fn listener_reopened(listener: &str, address: SocketAddr, cause: &io::Error) {
-    warn!(
-        event = display("listener_reopened"),
-        listener = display(listener),
-        address = display(address),
-        errno = errno_name(cause),
-        "the listening socket on {address} was destroyed or shut down by others; listening with a new one"
-    );
-}
-
-/// The socket of a listener died for good: the service ends.
-pub fn listener_lost(listener: &str, address: SocketAddr, cause: &io::Error) {
-    error!(
-        event = display("listener_lost"),
-        listener = display(listener),
-        address = display(address),
-        errno = errno_name(cause),
-        "the listening socket on {address} is lost ({cause}): stopping, to be started again"
     );
 }
 

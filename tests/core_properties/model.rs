@@ -67,7 +67,11 @@ impl Model {
             return until.map(|until| exactly(What::Close(reason), until)).into_iter().collect();
         }
         let lifetime = self.timing.deadlines.lifetime;
-        let lifetime = lifetime.map(|lifetime| exactly(What::Finish, self.opened_at + lifetime));
+        let lifetime = lifetime.map(|lifetime| Window {
+            what: What::Finish,
+            earliest: self.opened_at + (lifetime - lifetime / 10),
+            latest: self.opened_at + lifetime,
+        });
         let others = match &self.stall {
             Some(stall) => vec![self.write_window(stall)],
             None => vec![self.read_window(), self.heartbeat_window()],
