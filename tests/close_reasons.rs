@@ -236,7 +236,8 @@ fn lifetime_over_however_busy() {
         assert_fields!(close, "reason": "lifetime_over", "level": "INFO");
         let unechoed = number(&close, "unechoed_bytes");
         assert!(number(&close, "rx_bytes") <= sent && unechoed <= 5, "{sent} sent, {close}");
-        assert!(number(&close, "lifetime_ms") >= 400, "{close}");
+        let lifetime = number(&close, "lifetime_ms");
+        assert!(lifetime >= 360, "ends within the last tenth: {close}");
     });
 }
 

@@ -21,7 +21,7 @@ pub(super) fn parse<'t>(findings: &Findings<'t>) -> Option<Spanned<DeTable<'t>>>
     let (tree, mut errors) = DeTable::parse_recoverable(findings.text);
     let harmless = |error: &Error| error.message() == DUPLICATE_KEY && !opens_list(error, findings);
     let sound = errors.iter().all(harmless);
-    errors.sort_by_key(start);
+    errors.sort_by_cached_key(start); // there may be as many as characters, and they are large
     // What follows on the same line is nearly always the parser finding its way back.
     errors.dedup_by_key(|error| findings.line(start(error)));
     // In a list that is not closed every further line lacks a comma.
@@ -39,7 +39,8 @@ fn start(error: &Error) -> usize {
 
 /// Whether it is about a `[[name]]`: the key was no list before, and all of that is left out of the tree.
 fn opens_list(error: &Error, findings: &Findings<'_>) -> bool {
-    findings.text.get(..start(error)).is_some_and(|before| before.ends_with("[["))
+    let before = findings.text.get(..start(error));
+    before.is_some_and(|before| before.trim_end_matches([' ', '\t']).ends_with("[["))
 }
 
 fn report(error: &Error, findings: &Findings<'_>) {

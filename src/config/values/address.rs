@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
-use nix::net::if_::if_nametoindex;
+use nix::net::if_::{if_indextoname, if_nametoindex};
 use serde::Serializer;
 
 use super::{Hint, Kind, Scalar};
@@ -52,7 +52,7 @@ fn with_interface(text: &str) -> Result<SocketAddr, Hint> {
     Ok(SocketAddrV6::new(ip, port, 0, number).into())
 }
 
-/// Why nothing can listen on `address`, whatever the machine.
+/// Why nothing can listen on `address`.
 fn obstacle(address: SocketAddr) -> Option<String> {
     let obstacle = match address.ip() {
         IpAddr::V4(ip) => match ip.octets() {
@@ -70,10 +70,18 @@ fn obstacle(address: SocketAddr) -> Option<String> {
                 "a link-local address needs its interface, as in \"[fe80::1%eth0]:7007\""
             }
             (_, 1..) if !ip.is_unicast_link_local() => "only a link-local address (fe80::) has an interface",
+            (_, number @ 1..) if !exists(number) => {
+                return Some(format!("there is no network interface {number} here"));
+            }
             _ => return None,
         },
     };
     Some(obstacle.to_owned())
+}
+
+/// Whether an interface has this number. nix 0.32 takes "none" for one without a name.
+fn exists(interface: u32) -> bool {
+    if_indextoname(interface).is_ok_and(|name| !name.is_empty())
 }
 
 fn zone(address: SocketAddr) -> u32 {
@@ -162,6 +170,7 @@ mod tests {
             ("[::1%lo]:7", "only a link-local"),
             ("[fe80::1%no such]:7", "no network interface \"no such\""),
             ("[fe80::1%\u{1b}]:7", "no network interface \"\\u{1b}\""),
+            ("[fe80::1%2000000000]:7", "no network interface 2000000000"),
             ("[fe80::1%]:7", "no network interface \"\""),
             ("[fe80::1%lo]:70000", "from 0 to 65535"),
         ];
