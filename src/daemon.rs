@@ -118,6 +118,9 @@ async fn obey(
             signals::Command::Summary if commands.send(net::Command::Summary).await.is_err() => return,
             signals::Command::Summary => {}
             signals::Command::HandOver if stopping => events::handover_failed(&anyhow!(STOPPING)),
+            signals::Command::HandOver if !reloader.current.server.keep_connections => {
+                events::handover_failed(&anyhow!("server.keep_connections is false"));
+            }
             signals::Command::HandOver => upgrade.begin(),
             signals::Command::Leave => {
                 events::handover_failed(&anyhow!("no service manager keeps connections yet"))

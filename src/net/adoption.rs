@@ -16,6 +16,7 @@ use super::worker::Adopted;
 use crate::core::CloseReason;
 use crate::ops::events::{self, Identity, Totals};
 use crate::ops::log_queue;
+use crate::tcp;
 
 /// What it closed, refused and accepted.
 pub fn totals(header: &Header) -> Totals {
@@ -47,14 +48,14 @@ pub fn adopt(carried: Carried, listeners: &[ListenerOptions], admission: &Admiss
         admission.take_over();
         let given = match CarriedConnection::read(line) {
             Some(connection) => give(connection, &listeners, admission, pause),
-            None => lose(admission, None, "its description is damaged"),
+            None => lose_unknown(admission, "its description is damaged"),
         };
         if given { adopted += 1 } else { lost += 1 }
     }
     // Lines that are missing were connections too.
     for _ in carried.description.connections.len() as u64..header.connections.min(MOST_CONNECTIONS) {
         admission.take_over();
-        lose(admission, None, "its description is missing");
+        lose_unknown(admission, "its description is missing");
         lost += 1;
     }
     close_the_rest();
@@ -72,33 +73,33 @@ fn give(
     pause: Duration,
 ) -> bool {
     let CarriedConnection { conn, peer, listener, descriptor, state } = connection;
-    let identity = Identity { conn, listener: &listener, peer, local: None };
+    let socket = own(descriptor).ok().map(Socket::from).filter(is_stream);
+    let local = socket.as_ref().and_then(|socket| socket.local_addr().ok()?.as_socket()).map(tcp::canonical);
+    let evidence = socket.as_ref().map(tcp::evidence).unwrap_or_default();
+    let lose = |cause| {
+        let identity = Identity { conn, listener: &listener, peer, local };
+        let report = state.report(pause, &evidence);
+        admission
+            .least_loaded()
+            .into_iter()
+            .for_each(|worker| worker.lose(&identity, cause, report.as_ref()));
+        false
+    };
     let Some(options) = listeners.iter().find(|options| *options.name == *listener) else {
-        drop(own(descriptor));
-        return lose(admission, Some(identity), "its listener is gone");
+        return lose("its listener is gone");
     };
-    let Some(socket) = own(descriptor).ok().map(Socket::from).filter(is_stream) else {
-        return lose(admission, Some(identity), "its socket is not there");
-    };
+    let Some(socket) = socket else { return lose("its socket is not there") };
+    let (socket, listener) = (TcpStream::from(socket), Arc::clone(options));
     let Some(worker) = admission.least_loaded() else { return false };
-    worker.adopt(Adopted {
-        conn,
-        socket: TcpStream::from(socket),
-        peer,
-        listener: Arc::clone(options),
-        state,
-        pause,
-    });
+    worker.adopt(Adopted { conn, socket, peer, listener, state, pause });
     true
 }
 
 /// Without a description nothing is known of it but that it was there.
-fn lose(admission: &Admission, identity: Option<Identity<'_>>, cause: &'static str) -> bool {
+fn lose_unknown(admission: &Admission, cause: &'static str) -> bool {
     let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
-    let unknown = Identity { conn: 0, listener: "unknown", peer: nowhere, local: None };
-    if let Some(worker) = admission.least_loaded() {
-        worker.lose(&identity.unwrap_or(unknown), cause);
-    }
+    let identity = Identity { conn: 0, listener: "unknown", peer: nowhere, local: None };
+    admission.least_loaded().into_iter().for_each(|worker| worker.lose(&identity, cause, None));
     false
 }
 

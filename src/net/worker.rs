@@ -128,9 +128,9 @@ impl Worker {
     }
 
     /// Counts one that could not be adopted.
-    pub fn lose(&self, identity: &Identity<'_>, cause: &'static str) {
+    pub fn lose(&self, identity: &Identity<'_>, cause: &'static str, report: Option<&Report>) {
         self.counters.assign();
-        record(identity, &lost(cause), None, &self.counters);
+        record(identity, &lost(cause), report, &self.counters);
     }
 
     /// Stops its connections where they are, and tells what they say of themselves. [`Phase::Serving`] lets them go on.
@@ -277,6 +277,7 @@ fn open(accepted: Accepted, event_loop: &Rc<EventLoop>) {
 fn adopt(adopted: Adopted, event_loop: &Rc<EventLoop>) {
     let Adopted { conn, socket, peer, listener, state, pause } = adopted;
     let local = socket.local_addr().ok().map(tcp::canonical);
+    let evidence = tcp::evidence(&socket);
     let restore = |stream| Connection::restore(stream, &listener, Rc::clone(event_loop), &state, pause);
     let close = match TcpStream::from_std(socket).map(restore) {
         Ok(Ok(connection)) => return drop(tokio::task::spawn_local(attend(conn, peer, connection))),
@@ -284,7 +285,7 @@ fn adopt(adopted: Adopted, event_loop: &Rc<EventLoop>) {
         Err(error) => tcp::close_of(&error, None),
     };
     let identity = Identity { conn, listener: &listener.name, peer, local };
-    record(&identity, &close, None, &event_loop.counters);
+    record(&identity, &close, state.report(pause, &evidence).as_ref(), &event_loop.counters);
 }
 
 fn lost(cause: &'static str) -> Close {

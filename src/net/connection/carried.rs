@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{Connection, QueueState, Stage, Transport, Unsent};
-use crate::core::{Implausible, Session, SessionState};
+use crate::core::{Evidence, Implausible, Moment, Report, Session, SessionState};
 use crate::net::event_loop::EventLoop;
 use crate::net::options::ListenerOptions;
 
@@ -18,6 +18,15 @@ pub struct ConnectionState {
     /// Bytes, as the characters of the same numbers.
     unsent: String,
     session: SessionState,
+}
+
+impl ConnectionState {
+    /// Its figures, where it ends with this; `None`: they are damaged.
+    pub fn report(&self, pause: Duration, evidence: &Evidence) -> Option<Report> {
+        let now = Moment::START + Duration::MAX;
+        let session = Session::restore(&self.session, now, pause).ok()?;
+        Some(session.report(now, evidence))
+    }
 }
 
 impl<T: Transport> Connection<T> {
