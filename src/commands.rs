@@ -7,6 +7,7 @@ use anyhow::Context as _;
 
 use crate::cli::{Check, Command, Explain, Serve};
 use crate::config::{self, Config};
+use crate::net::{CAN_TAKE_OVER, asked_whether, take_carried};
 use crate::ops::logging::{Logging, stderr_is_the_journal};
 use crate::ops::passed_sockets::passed_sockets;
 use crate::ops::process_state;
@@ -28,11 +29,21 @@ pub fn run(command: Command) -> anyhow::Result<()> {
 
 /// Before there is a log, errors are told on standard error; then in the log.
 fn serve(arguments: &Serve) -> anyhow::Result<()> {
-    process_state::reset().context("cannot take care of signals").inspect_err(tell)?;
+    if let Some(header) = asked_whether() {
+        return header.and_then(|_| can_take_over(arguments)).inspect_err(tell);
+    }
+    let carried = take_carried();
+    process_state::reset(carried.is_some()).context("cannot take care of signals").inspect_err(tell)?;
     let passed = passed_sockets().context("cannot take the sockets passed to us").inspect_err(tell)?;
     let config = settings(arguments).inspect_err(tell)?;
     let logging = Logging::start(config.log.format, config.log.level).inspect_err(tell)?;
-    daemon::serve(arguments, config, passed, logging)
+    daemon::serve(arguments, config, passed, carried, logging)
+}
+
+/// A running program asks, and goes on itself where there is no such answer.
+fn can_take_over(arguments: &Serve) -> anyhow::Result<()> {
+    settings(arguments)?;
+    print(CAN_TAKE_OVER)
 }
 
 fn check(arguments: &Check) -> anyhow::Result<()> {

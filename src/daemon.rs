@@ -13,11 +13,12 @@ use crate::cli::Serve;
 use crate::config::{self, Change, Config, Count};
 use crate::core::Timing;
 use crate::limits;
-use crate::net::{self, InheritedSockets, ListenerOptions, Server, ServerOptions};
+use crate::net::{self, Carried, InheritedSockets, ListenerOptions, Server, ServerOptions, close_the_rest};
 use crate::ops::logging::Logging;
 use crate::ops::signals::{self, Signals};
-use crate::ops::{events, orphans, systemd};
+use crate::ops::{events, orphans, process_state, systemd};
 use crate::settings::Reading;
+use crate::upgrade::Upgrade;
 
 /// Serves until told to stop. An error has been told in the log by then.
 ///
@@ -27,18 +28,20 @@ pub fn serve(
     arguments: &Serve,
     config: Config,
     passed: Vec<(String, OwnedFd)>,
+    carried: Option<anyhow::Result<Carried>>,
     logging: Logging,
 ) -> anyhow::Result<()> {
     let logging = Rc::new(logging);
     let passed = InheritedSockets::new(passed);
     // Kept here too: the log ends with its last owner, and `fatal` is still to be told then.
-    serve_with(arguments, config, passed, Rc::clone(&logging)).inspect_err(events::fatal)
+    serve_with(arguments, config, passed, carried, Rc::clone(&logging)).inspect_err(events::fatal)
 }
 
 fn serve_with(
     arguments: &Serve,
     config: Config,
     passed: InheritedSockets,
+    carried: Option<anyhow::Result<Carried>>,
     logging: Rc<Logging>,
 ) -> anyhow::Result<()> {
     let mut told = Told::default();
@@ -49,17 +52,27 @@ fn serve_with(
     )?;
     runtime.block_on(async {
         let signals = Signals::listen()?; // from here on no signal ends us unheard
+        process_state::hear()?; // what the program before held back
         orphans::reap()?;
         limits::make_room_for(options.max_connections);
         events::starting(source(arguments), options.workers, options.max_connections);
         systemd::connect();
-        let server = Server::bind(options, passed)?;
+        let server = Server::bind(options, passed, understood(carried))?;
         let (commands, inbox) = mpsc::channel(1);
         let reloader =
             Reloader { arguments: arguments.clone(), current: config, logging, told, reading: None };
-        tokio::task::spawn_local(obey(signals, reloader, commands));
+        tokio::task::spawn_local(obey(signals, reloader, Upgrade::new(), commands));
         server.run(inbox).await
     })
+}
+
+/// What the program before left, if it can be understood; else its connections are closed, and we start without.
+fn understood(carried: Option<anyhow::Result<Carried>>) -> Option<Carried> {
+    let carried = carried?.inspect_err(|why| {
+        events::handover_failed(why);
+        close_the_rest();
+    });
+    carried.ok()
 }
 
 fn source(arguments: &Serve) -> &str {
@@ -69,13 +82,23 @@ fn source(arguments: &Serve) -> &str {
 
 /// Turns signals into commands, for ever. It waits for signals alone: a file may take its time, and another SIGHUP begins
 /// to read it anew.
-async fn obey(mut signals: Signals, mut reloader: Reloader, commands: mpsc::Sender<net::Command>) {
+async fn obey(
+    mut signals: Signals,
+    mut reloader: Reloader,
+    mut upgrade: Upgrade,
+    commands: mpsc::Sender<net::Command>,
+) {
     let mut stopping = false;
+    let mut heard = None;
     loop {
         let command = tokio::select! {
-            command = signals.next() => command,
+            command = next(&mut heard, &mut signals) => command,
             wanted = reloader.settings_read() => {
                 reloader.finish(wanted, &commands).await;
+                continue;
+            }
+            answer = upgrade.answer() => {
+                heard = upgrade.finish(answer, &mut signals, &commands).await;
                 continue;
             }
         };
@@ -94,8 +117,23 @@ async fn obey(mut signals: Signals, mut reloader: Reloader, commands: mpsc::Send
             signals::Command::Reload => reloader.begin(&commands).await,
             signals::Command::Summary if commands.send(net::Command::Summary).await.is_err() => return,
             signals::Command::Summary => {}
-            signals::Command::Handover => events::handover_failed(),
+            signals::Command::HandOver if stopping => events::handover_failed(&anyhow!(STOPPING)),
+            signals::Command::HandOver if !reloader.current.server.keep_connections => {
+                events::handover_failed(&anyhow!("server.keep_connections is false"));
+            }
+            signals::Command::HandOver => upgrade.begin(),
+            signals::Command::Leave => {
+                events::handover_failed(&anyhow!("no service manager keeps connections yet"))
+            }
         }
+    }
+}
+
+/// What was heard already comes first.
+async fn next(heard: &mut Option<signals::Command>, signals: &mut Signals) -> signals::Command {
+    match heard.take() {
+        Some(command) => command,
+        None => signals.next().await,
     }
 }
 

@@ -17,3 +17,4 @@ pub mod net;
 pub mod ops;
 pub mod settings;
 mod tcp;
+mod upgrade;

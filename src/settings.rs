@@ -12,7 +12,7 @@ use tokio::time::{Sleep, sleep};
 
 use crate::cli::Serve;
 use crate::config::Config;
-use crate::ops::events;
+use crate::ops::{events, process_state};
 
 /// A file that takes longer to read is on a disk, or a network, that hangs.
 const USUAL: Duration = Duration::from_secs(5);
@@ -53,6 +53,7 @@ impl Reading {
         let arguments = arguments.clone();
         READING.fetch_add(1, Ordering::Relaxed);
         let read = move || {
+            process_state::leave_signals_to_main_thread();
             // Whoever asked may have asked again meanwhile, and not wait for this any more.
             let _ = answer.send(settings_of_plain_file(&arguments));
             READING.fetch_sub(1, Ordering::Relaxed);

@@ -100,6 +100,7 @@ fn every_setting_arrives_where_it_belongs() {
     assert_eq!(config.server.workers, Count::Exactly(4));
     assert_eq!(config.server.max_connections, Count::Exactly(50_000));
     assert_eq!(config.server.shutdown_grace, Duration::ZERO);
+    assert!(!config.server.keep_connections);
     assert_eq!(config.log.format, LogFormat::Json);
     assert_eq!(config.log.level, LogLevel::Debug);
     assert_eq!(config.log.summary_interval, None);

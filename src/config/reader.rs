@@ -289,6 +289,7 @@ impl<'de> Deserializer<'de> for Field<'_, '_> {
                 Ok(number) => visitor.visit_f64(number),
                 Err(_) => refused(visitor),
             },
+            Some(DeValue::Boolean(flag)) => visitor.visit_bool(*flag),
             _ => refused(visitor),
         };
         read.inspect_err(|error| self.report(error))

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::values::{Address, AutoOrUpTo, Count, Kind, Name, OffOr, Whole, Within};
+use super::values::{Address, AutoOrUpTo, Count, Kind, Name, OffOr, Switch, Whole, Within};
 use crate::core::{Deadlines, Heartbeat, Protocol};
 use crate::ops::logging::{LogFormat, LogLevel};
 
@@ -57,6 +57,9 @@ pub struct Server {
     /// How long a stop waits for the peers to finish: 0 s (not at all) to 1 h
     #[serde(default = "seconds::<10>", with = "Within::<0, HOUR>")]
     pub shutdown_grace: Duration,
+    /// Whether connections outlive the program, over an upgrade or a restart
+    #[serde(default = "yes", with = "Switch")]
+    pub keep_connections: bool,
 }
 
 /// What is logged, and how.
@@ -142,6 +145,10 @@ impl HeartbeatKeys {
             None => to.collect_map([("interval", "off")]),
         }
     }
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn auto() -> Count {

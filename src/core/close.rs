@@ -29,6 +29,8 @@ listed! {
         NetworkUnreachable,
         /// The server was stopped.
         ServerShutdown,
+        /// It could not be carried over into another process of ours.
+        HandoverLost,
         /// Any other error of the operating system.
         IoError,
         /// A bug of ours: the connection's task panicked.
@@ -115,6 +117,9 @@ impl CloseReason {
             CloseReason::ServerShutdown => {
                 facts("server_shutdown", Server, Orderly, "the server was stopped")
             }
+            CloseReason::HandoverLost => {
+                facts("handover_lost", Server, Lost, "it could not be carried over a restart of the server")
+            }
             CloseReason::IoError => {
                 facts("io_error", Network, Lost, "the operating system reported an unusual error")
             }
@@ -163,6 +168,8 @@ pub struct Close {
     pub failure: Option<Failure>,
     /// Present where we gave up on a silent peer. Boxed: it is large, and most closes have none.
     pub silence: Option<Box<Silence>>,
+    /// What the reason leaves open: why it could not be carried over.
+    pub cause: Option<&'static str>,
 }
 
 /// An error of the operating system, and what it was that failed.
@@ -195,7 +202,7 @@ impl Operation {
 
 impl From<CloseReason> for Close {
     fn from(reason: CloseReason) -> Close {
-        Close { reason, failure: None, silence: None }
+        Close { reason, failure: None, silence: None, cause: None }
     }
 }
 

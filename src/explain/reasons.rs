@@ -122,6 +122,17 @@ pub(super) fn words(reason: CloseReason) -> Words {
             ],
             settings: &["server.shutdown_grace"],
         },
+        CloseReason::HandoverLost => Words {
+            on_the_wire: "A new program took the place of the one that served this connection, could not go on with it, and closed it.",
+            causes: &[
+                "The configuration that the new program reads has no such listener any more, or one of another protocol.",
+                "What was handed over of it was damaged, or of a version that the new program does not know.",
+            ],
+            what_to_do: &[
+                "Look at the end of the message, which says why. To change a listener without that, reload first: then its connections end as before.",
+            ],
+            settings: &["server.keep_connections"],
+        },
         CloseReason::IoError => Words {
             on_the_wire: "Reading or writing failed with an error that has no reason of its own; errno names it, op says which of the two.",
             causes: &[

@@ -1,8 +1,10 @@
 //! The shell: everything that touches a socket. It does what `core` decides and decides nothing itself.
 
+mod adoption;
 mod connection;
 mod counters;
 mod event_loop;
+mod handover;
 mod listen;
 mod options;
 mod server;
@@ -11,6 +13,9 @@ mod worker;
 
 pub use connection::{Connection, Transport};
 pub use event_loop::{EventLoop, Phase, READ_BYTES, StallTracker};
+pub use handover::{
+    CAN_TAKE_OVER, Carried, Header, Program, asked_whether, close_the_rest, take as take_carried,
+};
 pub use listen::{BindError, InheritedSockets, SocketMismatch};
 pub use options::{ListenerOptions, ServerOptions};
 pub use server::{Command, Server};

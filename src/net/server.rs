@@ -1,17 +1,20 @@
 //! The server: binds, serves, changes, drains. It starts the event loops and tells them when it is over.
 
+use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context as _, anyhow};
 use tokio::sync::{mpsc, oneshot};
 
+use super::adoption;
 use super::event_loop::{Phase, clock};
+use super::handover::{Carried, Description, Header, Program, monotonic_ns, own};
 use super::listen::{Admission, InheritedSockets, Listener, ListenerLost, Listeners};
 use super::options::{ListenerOptions, ServerOptions};
 use super::watchdog::Watchdog;
 use super::worker::{Finished, Worker, unless_stuck};
-use crate::ops::{events, systemd};
+use crate::ops::{events, log_queue, logging, systemd};
 
 /// What the operator wants of a running server.
 #[derive(Debug)]
@@ -22,6 +25,8 @@ pub enum Command {
     Change(ServerOptions, oneshot::Sender<anyhow::Result<()>>),
     /// Log the totals now.
     Summary,
+    /// Let this program go on with everything, and answer why it could not. It never answers that it could.
+    HandOver(Program, oneshot::Sender<anyhow::Error>),
 }
 
 /// A server whose addresses are bound.
@@ -29,6 +34,7 @@ pub enum Command {
 pub struct Server {
     options: ServerOptions,
     listeners: Vec<Listener>,
+    carried: Option<Carried>,
 }
 
 impl Server {
@@ -36,14 +42,26 @@ impl Server {
     ///
     /// # Errors
     /// A [`super::BindError`] or a [`super::SocketMismatch`].
-    pub fn bind(options: ServerOptions, mut inherited: InheritedSockets) -> anyhow::Result<Server> {
+    pub fn bind(
+        options: ServerOptions,
+        mut inherited: InheritedSockets,
+        mut carried: Option<Carried>,
+    ) -> anyhow::Result<Server> {
         let passed = options.listeners.iter().map(|options| inherited.take(options));
         let passed = passed.collect::<Result<Vec<_>, _>>()?;
         inherited.finish()?; // before binding: a socket under a wrong name holds the very address
         let listeners = options.listeners.iter().zip(passed);
-        let listeners = listeners.map(|(options, passed)| passed.map_or_else(|| Listener::bind(options), Ok));
+        let mut before =
+            carried.as_mut().map(|carried| std::mem::take(&mut carried.description.header.listeners));
+        let mut of_before =
+            |options| before.as_mut().and_then(|sockets| adoption::listener(sockets, options));
+        let listeners = listeners.map(|(options, passed)| {
+            let passed = passed.or_else(|| of_before(options));
+            passed.map_or_else(|| Listener::bind(options), Ok)
+        });
         let listeners = listeners.collect::<Result<_, _>>()?;
-        Ok(Server { options, listeners })
+        before.iter().flatten().for_each(|unwanted| drop(own(unwanted.descriptor)));
+        Ok(Server { options, listeners, carried })
     }
 
     /// Serves until told to stop, and until every connection has ended. Must run on a [`tokio::runtime::LocalRuntime`].
@@ -51,10 +69,15 @@ impl Server {
     /// # Errors
     /// The event loops could not be started, or one of them died, or a listener was lost.
     pub async fn run(self, mut commands: mpsc::Receiver<Command>) -> anyhow::Result<()> {
-        let Server { options, listeners } = self;
+        let Server { options, listeners, carried } = self;
         let (workers, mut finished) = start_workers(options.workers)?;
         let first = workers.first().context("there is no event loop")?.runtime().clone();
-        let admission = Arc::new(Admission::new(workers, options.max_connections));
+        let before = carried.as_ref().map(|carried| adoption::totals(&carried.description.header));
+        let before = before.unwrap_or_default();
+        let admission = Arc::new(Admission::new(workers, options.max_connections, before));
+        if let Some(carried) = carried {
+            adoption::adopt(carried, &options.listeners, &admission);
+        }
         let listeners =
             Listeners::start(listeners, Arc::clone(&admission), first).context("cannot accept")?;
         let summary_at = next_summary(&options);
@@ -111,9 +134,52 @@ impl Running {
                     let _ = answer.send(self.change(options).await);
                 }
                 Some(Command::Summary) => events::summary(&self.admission.totals()),
+                Some(Command::HandOver(program, answer)) => {
+                    let _ = answer.send(self.hand_over(&program).await);
+                }
                 Some(Command::Stop) | None => return Ok(()),
             }
         }
+    }
+
+    /// Becomes `program`, which goes on with everything. Returns only where that fails, and then all is as before.
+    async fn hand_over(&mut self, program: &Program) -> anyhow::Error {
+        let began_at = clock::now();
+        self.listeners.pause().await;
+        let error = match self.describe().await {
+            Ok((description, kept)) => {
+                let connections = description.connections.len();
+                events::handover(connections, clock::now().saturating_duration_since(began_at));
+                logging::flush();
+                program.become_it(&description, &kept)
+            }
+            Err(error) => error,
+        };
+        self.admission.workers().iter().for_each(|worker| worker.enter(Phase::Serving));
+        self.listeners.resume();
+        error
+    }
+
+    /// Stops everything where it is, and puts it into words; and the descriptors that they speak of.
+    async fn describe(&self) -> anyhow::Result<(Description, Vec<RawFd>)> {
+        let mut header = Header::new(monotonic_ns());
+        let frozen: Vec<_> = self.admission.workers().iter().map(Worker::freeze).collect();
+        let (mut connections, mut kept) = (Vec::new(), self.listeners.descriptors().collect::<Vec<_>>());
+        for words in frozen {
+            let words = unless_stuck(words).await.context("an event loop does not turn")?;
+            for (descriptor, words) in words.context("an event loop has ended")? {
+                kept.push(descriptor);
+                connections.push(words);
+            }
+        }
+        let totals = self.admission.totals();
+        header.accepted = totals.accepted;
+        header.refused = totals.refused;
+        header.closed = totals.named().map(|(reason, count)| (reason.to_owned(), count)).collect();
+        header.log_lost = log_queue::lost();
+        header.listeners = self.listeners.carried();
+        header.connections = connections.len() as u64;
+        Ok((Description { header, connections }, kept))
     }
 
     async fn change(&mut self, wanted: ServerOptions) -> anyhow::Result<()> {
@@ -170,7 +236,7 @@ fn next_summary(options: &ServerOptions) -> Option<Instant> {
 async fn stop_wanted(commands: &mut mpsc::Receiver<Command>, admission: &Admission) {
     loop {
         match commands.recv().await {
-            Some(Command::Change(..)) => {}
+            Some(Command::Change(..) | Command::HandOver(..)) => {}
             Some(Command::Summary) => events::summary(&admission.totals()),
             Some(Command::Stop) | None => return,
         }

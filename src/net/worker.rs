@@ -3,10 +3,11 @@
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::{AsRawFd, RawFd};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Poll, ready};
+use std::task::{Context, Poll, ready};
 use std::thread;
 use std::time::Duration;
 
@@ -14,12 +15,14 @@ use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Handle, LocalOptions, LocalRuntime};
 use tokio::sync::{mpsc, oneshot};
 
-use super::connection::{Connection, Ended};
+use super::connection::{Connection, ConnectionState, Ended};
 use super::counters::Counters;
 use super::event_loop::{EventLoop, Phase};
+use super::handover::CarriedConnection;
 use super::options::ListenerOptions;
-use crate::core::{Close, Report};
+use crate::core::{Close, CloseReason, Implausible, Report};
 use crate::ops::events::{self, Identity};
+use crate::ops::process_state;
 use crate::tcp;
 
 /// Connections that may open before those that are open run.
@@ -47,9 +50,29 @@ pub struct Accepted {
     pub listener: Arc<ListenerOptions>,
 }
 
+/// A connection of the program before.
+#[derive(Debug)]
+pub struct Adopted {
+    /// Its number.
+    pub conn: u64,
+    /// Its socket.
+    pub socket: std::net::TcpStream,
+    /// The far end.
+    pub peer: SocketAddr,
+    /// How it is served.
+    pub listener: Arc<ListenerOptions>,
+    /// All that it knows.
+    pub state: ConnectionState,
+    /// In which nobody served it.
+    pub pause: Duration,
+}
+
 #[derive(Debug)]
 enum Command {
     Serve(Accepted),
+    Adopt(Box<Adopted>),
+    /// Let the connections do nothing more, and answer with what they say of themselves.
+    Freeze(oneshot::Sender<Vec<(RawFd, String)>>),
     Enter(Phase),
     Change(Arc<ListenerOptions>),
     /// Show the watchdog that the event loop turns.
@@ -68,6 +91,7 @@ impl Worker {
         let (ready, readiness) = std::sync::mpsc::sync_channel(1);
         let its_counters = Arc::clone(&counters);
         thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
+            process_state::leave_signals_to_main_thread();
             let _finished = finished;
             let runtime = match event_loop_runtime() {
                 Ok(runtime) => runtime,
@@ -95,6 +119,25 @@ impl Worker {
     pub fn serve(&self, accepted: Accepted) {
         self.counters.assign();
         self.command(Command::Serve(accepted));
+    }
+
+    /// Gives it a connection of the program before.
+    pub fn adopt(&self, adopted: Adopted) {
+        self.counters.assign();
+        self.command(Command::Adopt(Box::new(adopted)));
+    }
+
+    /// Counts one that could not be adopted.
+    pub fn lose(&self, identity: &Identity<'_>, cause: &'static str, report: Option<&Report>) {
+        self.counters.assign();
+        record(identity, &lost(cause), report, &self.counters);
+    }
+
+    /// Stops its connections where they are, and tells what they say of themselves. [`Phase::Serving`] lets them go on.
+    pub fn freeze(&self) -> oneshot::Receiver<Vec<(RawFd, String)>> {
+        let (answer, words) = oneshot::channel();
+        self.command(Command::Freeze(answer));
+        words
     }
 
     /// Tells all its connections what to do.
@@ -201,12 +244,18 @@ async fn take_commands(inbox: &mut mpsc::UnboundedReceiver<Command>, event_loop:
                         tokio::task::yield_now().await;
                     }
                 }
+                Some(Command::Adopt(adopted)) => adopt(*adopted, event_loop),
+                Some(Command::Freeze(answer)) => {
+                    event_loop.enter(Phase::Frozen);
+                    let all = event_loop.frozen.all(event_loop.slots.len()).await;
+                    let _ = answer.send(all); // who asked waits, or gave up
+                }
                 Some(Command::Enter(phase)) => event_loop.enter(phase),
                 Some(Command::Change(options)) => event_loop.change(&options),
                 Some(Command::Answer) => event_loop.counters.answer(),
                 None => return,
             },
-            () = event_loop.slots.emptied(), if event_loop.phase() != Phase::Serving => return,
+            () = event_loop.slots.emptied(), if event_loop.is_ending() => return,
         }
     }
 }
@@ -225,16 +274,46 @@ fn open(accepted: Accepted, event_loop: &Rc<EventLoop>) {
     }
 }
 
+fn adopt(adopted: Adopted, event_loop: &Rc<EventLoop>) {
+    let Adopted { conn, socket, peer, listener, state, pause } = adopted;
+    let local = socket.local_addr().ok().map(tcp::canonical);
+    let evidence = tcp::evidence(&socket);
+    let restore = |stream| Connection::restore(stream, &listener, Rc::clone(event_loop), &state, pause);
+    let close = match TcpStream::from_std(socket).map(restore) {
+        Ok(Ok(connection)) => return drop(tokio::task::spawn_local(attend(conn, peer, connection))),
+        Ok(Err(Implausible(cause))) => lost(cause),
+        Err(error) => tcp::close_of(&error, None),
+    };
+    let identity = Identity { conn, listener: &listener.name, peer, local };
+    record(&identity, &close, state.report(pause, &evidence).as_ref(), &event_loop.counters);
+}
+
+fn lost(cause: &'static str) -> Close {
+    Close { cause: Some(cause), ..CloseReason::HandoverLost.into() }
+}
+
 /// A connection's whole life. What it keeps is memory per connection: the record's other words are asked for at the end, and an
 /// async block would keep a connection and a borrow of it.
 fn attend(conn: u64, peer: SocketAddr, mut connection: Connection<TcpStream>) -> impl Future<Output = ()> {
     poll_fn(move |cx| {
+        if connection.event_loop().phase() == Phase::Frozen {
+            say(conn, peer, &mut connection, cx);
+            return Poll::Pending;
+        }
         let Ended { close, report } = ready!(Pin::new(&mut connection).poll(cx));
         let local = connection.transport().local_addr().ok().map(tcp::canonical);
         let identity = Identity { conn, listener: connection.listener(), peer, local };
         record(&identity, &close, Some(&report), &connection.event_loop().counters);
         Poll::Ready(())
     })
+}
+
+/// What another program needs to know of it.
+fn say(conn: u64, peer: SocketAddr, connection: &mut Connection<TcpStream>, cx: &Context<'_>) {
+    let state = connection.snapshot(cx);
+    let (listener, descriptor) = (connection.listener().to_owned(), connection.transport().as_raw_fd());
+    let words = CarriedConnection { conn, peer, listener, descriptor, state }.to_line();
+    connection.event_loop().frozen.take_down(connection.slot(), descriptor, words);
 }
 
 /// The one place where a connection's end is counted and logged.

@@ -7,6 +7,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use super::process_state;
+
 /// What may wait for a slow sink; as much again may be on its way into it.
 const QUEUE_BYTES: usize = 16 * 1024 * 1024;
 
@@ -97,13 +99,17 @@ struct Shared {
     state: Mutex<State>,
     /// There is something to write, or it is over.
     filled: Condvar,
-    /// The writer has ended.
-    ended: Condvar,
+    /// The writer has written all, or has ended.
+    idle: Condvar,
 }
 
 #[derive(Debug, Default)]
 struct State {
     waiting: Batch,
+    /// A batch is being written.
+    writing: bool,
+    /// Somebody waits for it: gather no more.
+    hurry: bool,
     closing: bool,
     ended: bool,
 }
@@ -117,7 +123,10 @@ impl LogQueue {
         let shared = Arc::new(Shared::default());
         let queue = Arc::clone(&shared);
         let thread = thread::Builder::new().name("log".to_owned());
-        thread.spawn(move || write_all(sink, &queue))?;
+        thread.spawn(move || {
+            process_state::leave_signals_to_main_thread();
+            write_all(sink, &queue);
+        })?;
         Ok(LogQueue { shared })
     }
 
@@ -137,12 +146,23 @@ impl LogQueue {
         }
     }
 
+    /// Waits until what was queued is written, but `patience` at most.
+    pub fn flush(&self, patience: Duration) {
+        let mut state = self.shared.lock();
+        state.hurry = true;
+        self.shared.filled.notify_one();
+        let busy = |state: &mut State| state.writing || !state.waiting.is_empty();
+        let waited = self.shared.idle.wait_timeout_while(state, patience, busy);
+        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        state.hurry = false;
+    }
+
     /// Lets the thread write what waits, but waits `patience` at most for that.
     pub fn finish(&self, patience: Duration) {
         let mut state = self.shared.lock();
         state.closing = true;
         self.shared.filled.notify_one();
-        let ended = self.shared.ended.wait_timeout_while(state, patience, |state| !state.ended);
+        let ended = self.shared.idle.wait_timeout_while(state, patience, |state| !state.ended);
         drop(ended);
     }
 }
@@ -155,14 +175,17 @@ impl Shared {
 
     /// Swaps what waits with the empty `batch`; false when it is over and all is written.
     fn next_batch(&self, batch: &mut Batch) -> bool {
-        let state = self.lock();
+        let mut state = self.lock();
+        state.writing = false;
+        self.idle.notify_all();
         let idle = |state: &mut State| state.waiting.is_empty() && !state.closing;
         let waited = self.filled.wait_while(state, idle);
         let state = waited.unwrap_or_else(PoisonError::into_inner);
-        let in_no_hurry = |state: &mut State| !state.closing;
+        let in_no_hurry = |state: &mut State| !state.closing && !state.hurry;
         let gathered = self.filled.wait_timeout_while(state, GATHERING, in_no_hurry);
         let (mut state, _) = gathered.unwrap_or_else(PoisonError::into_inner);
         std::mem::swap(&mut state.waiting, batch);
+        state.writing = true;
         !batch.is_empty()
     }
 }
@@ -175,10 +198,11 @@ fn write_all(mut sink: impl Sink, queue: &Shared) {
     }
     count_lost(sink.finish());
     queue.lock().ended = true;
-    queue.ended.notify_all();
+    queue.idle.notify_all();
 }
 
-fn count_lost(records: u64) {
+/// Counts records that could not be written, here or in the program before.
+pub fn count_lost(records: u64) {
     LOST.fetch_add(records, Ordering::Relaxed);
 }
 

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 use std::os::unix::fs::MetadataExt;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -76,6 +77,14 @@ impl LogLevel {
 /// How long the end of the process waits for the last records to be written.
 const LAST_RECORDS_PATIENCE: Duration = Duration::from_secs(2);
 
+static RUNNING: OnceLock<LogQueue> = OnceLock::new();
+
+/// Waits a moment for what was logged to be written: what waits would not outlive this program.
+pub fn flush() {
+    const PATIENCE: Duration = Duration::from_millis(500);
+    RUNNING.get().into_iter().for_each(|queue| queue.flush(PATIENCE));
+}
+
 /// The running log.
 #[derive(Debug)]
 pub struct Logging {
@@ -101,6 +110,7 @@ impl Logging {
             events::journal_missed(journal::SOCKET, &cause);
         }
         std::panic::set_hook(Box::new(events::panicked));
+        let _ = RUNNING.set(queue.clone()); // a process has one log
         Ok(Logging { queue, filter: handle })
     }
 

@@ -23,20 +23,55 @@ const IGNORED: [Signal; 7] = [
     Signal::SIGIO,
 ];
 
+/// Those of them that [`super::signals`] heeds.
+const HEEDED: [Signal; 3] = [Signal::SIGHUP, Signal::SIGUSR1, Signal::SIGUSR2];
+
 /// Makes the process a daemon's, before it has a second thread: those inherit the mask.
 ///
 /// # Errors
 /// The system refuses, as only a sandbox makes it.
-pub fn reset() -> io::Result<()> {
-    for ignored in IGNORED {
+///
+/// `hears_later`: the program before held back what came meanwhile, until [`hear`].
+pub fn reset(hears_later: bool) -> io::Result<()> {
+    let heeded = |signal: &Signal| HEEDED.contains(signal);
+    for ignored in IGNORED.into_iter().filter(|signal| !(hears_later && heeded(signal))) {
         dispose(ignored, SigHandler::SigIgn)?;
     }
-    ignore_real_time_restart()?;
+    if !hears_later {
+        ignore_real_time_restart()?;
+    }
     // Where it is ignored children leave no exit status.
     dispose(Signal::SIGCHLD, SigHandler::SigDfl)?;
     disarm_timers()?;
     // Last: what waited and asks for nothing is gone by now.
+    if hears_later { Ok(()) } else { hear() }
+}
+
+/// Holds no signal back any more.
+///
+/// # Errors
+/// The system refuses.
+pub fn hear() -> io::Result<()> {
     Ok(SigSet::empty().thread_set_mask()?)
+}
+
+/// Holds back what may come, for [`hear`] or for the program that takes the place of this one.
+///
+/// # Errors
+/// The system refuses.
+pub fn hold_back() -> io::Result<()> {
+    Ok(SigSet::all().thread_set_mask()?)
+}
+
+/// Leaves signals to the main thread, which can then hold them back. What a fault raises stays with the thread that has it.
+pub fn leave_signals_to_main_thread() {
+    let mut others = SigSet::all();
+    for fault in
+        [Signal::SIGSEGV, Signal::SIGBUS, Signal::SIGFPE, Signal::SIGILL, Signal::SIGTRAP, Signal::SIGSYS]
+    {
+        others.remove(fault);
+    }
+    let _ = others.thread_block(); // no thread may not
 }
 
 #[expect(unsafe_code, reason = "a disposition can be a handler, for which no safe function answers")]

@@ -1,6 +1,8 @@
 //! Unix signals, as the operator's commands.
 
 use std::io;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -25,8 +27,10 @@ pub enum Command {
     Reload,
     /// SIGUSR1.
     Summary,
-    /// SIGUSR2, SIGRTMIN+1: to go on as another process, the connections kept.
-    Handover,
+    /// SIGUSR2: let another program go on in this process, the connections kept.
+    HandOver,
+    /// SIGRTMIN+1: leave the connections with the service manager.
+    Leave,
 }
 
 impl Signals {
@@ -46,6 +50,15 @@ impl Signals {
         })
     }
 
+    /// The next command, if its signal came already.
+    pub fn heard(&mut self) -> Option<Command> {
+        let next = pin!(self.next());
+        match next.poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(command) => Some(command),
+            Poll::Pending => None,
+        }
+    }
+
     /// The next command. Signals of one kind that come faster than they are heard count as one.
     pub async fn next(&mut self) -> Command {
         tokio::select! {
@@ -54,8 +67,8 @@ impl Signals {
             _ = self.quit.recv() => Command::Stop,
             _ = self.hangup.recv() => Command::Reload,
             _ = self.user_1.recv() => Command::Summary,
-            _ = self.user_2.recv() => Command::Handover,
-            _ = self.restart.recv() => Command::Handover,
+            _ = self.user_2.recv() => Command::HandOver,
+            _ = self.restart.recv() => Command::Leave,
         }
     }
 }

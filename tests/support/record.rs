@@ -9,7 +9,7 @@ use serde_json::Value;
 pub type Record = Value;
 
 /// Every close reason, and the level it is logged at.
-pub const REASONS: [(&str, &str); 12] = [
+pub const REASONS: [(&str, &str); 13] = [
     ("peer_closed", "INFO"),
     ("peer_reset", "WARN"),
     ("broken_pipe", "WARN"),
@@ -20,6 +20,7 @@ pub const REASONS: [(&str, &str); 12] = [
     ("network_timeout", "WARN"),
     ("network_unreachable", "WARN"),
     ("server_shutdown", "INFO"),
+    ("handover_lost", "WARN"),
     ("io_error", "WARN"),
     ("internal_error", "ERROR"),
 ];

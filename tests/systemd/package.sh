@@ -46,10 +46,16 @@ systemctl enable --quiet pulse-echo.service
 process=$(main_process)
 another 99.1
 pack
+connect "$line"
+holds "a client is connected" echoes "$connection" before
 install_package "$package.deb"
 holds "an upgrade is installed" version_is 99.1
+holds_within 20 "the new program takes over" told PULSE_ECHO_EVENT=adopted
 holds "without a question it keeps the edited configuration" edited
-holds "it restarted the service" fails equal "$(main_process)" "$process"
+holds "in the same process" equal "$(main_process)" "$process"
+holds "with the client still connected" echoes "$connection" after
+disconnect
+holds "no start was needed" property_is NRestarts 0
 holds "which serves" serves "$line"
 holds "the unit stays enabled" systemctl --quiet is-enabled pulse-echo.service
 

@@ -44,6 +44,7 @@ impl<const SHORTEST: u64, const LONGEST: u64> Kind for Within<SHORTEST, LONGEST>
         let duration = match given {
             Scalar::Text("off") => return Err(Some("this cannot be off".to_owned())),
             Scalar::Text(text) => parse(text).map_err(Some)?,
+            Scalar::Flag(_) => return Err(None),
             Scalar::Whole(number) => return Err(Some(unit_missing(&number.to_string()))),
             Scalar::Fraction(number) => return Err(Some(unit_missing(&format!("{number:?}")))),
         };

@@ -26,6 +26,7 @@ pub(super) enum Scalar<'g> {
     Text(&'g str),
     Whole(i128),
     Fraction(f64),
+    Flag(bool),
 }
 
 /// A kind of value: what may be given, and what that means.
@@ -75,6 +76,10 @@ impl<K: Kind> Visitor<'_> for Reading<K> {
 
     fn visit_f64<E: Error>(self, number: f64) -> Result<K::Value, E> {
         self.read(Scalar::Fraction(number))
+    }
+
+    fn visit_bool<E: Error>(self, flag: bool) -> Result<K::Value, E> {
+        self.read(Scalar::Flag(flag))
     }
 }
 
@@ -181,6 +186,33 @@ fn nearly(given: Scalar<'_>, word: &str) -> Hint {
     match given {
         Scalar::Text(text) => did_you_mean(text, &[word]),
         _ => None,
+    }
+}
+
+/// Whether something is wanted.
+pub(super) struct Switch;
+
+impl Kind for Switch {
+    type Value = bool;
+
+    fn allowed() -> String {
+        "true or false".to_owned()
+    }
+
+    fn read(given: Scalar<'_>) -> Result<bool, Hint> {
+        match given {
+            Scalar::Flag(flag) => Ok(flag),
+            Scalar::Text("true" | "false") => Err(Some("it has no quotes".to_owned())),
+            _ => Err(None),
+        }
+    }
+
+    fn stand_in() -> bool {
+        false
+    }
+
+    fn serialize<S: Serializer>(value: &bool, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_bool(*value)
     }
 }
 

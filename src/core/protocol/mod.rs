@@ -51,6 +51,14 @@ impl Decoder {
         }
     }
 
+    /// Whose it is.
+    pub fn protocol(&self) -> Protocol {
+        match self {
+            Decoder::Line(_) => Protocol::Line,
+            Decoder::Raw => Protocol::Raw,
+        }
+    }
+
     /// What it remembers.
     pub fn snapshot(&self) -> DecoderState {
         match self {

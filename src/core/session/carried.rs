@@ -8,7 +8,7 @@ use crate::core::inquiry::Inquiry;
 use crate::core::liveness::{Liveness, MOST_MISSED};
 use crate::core::moment::Moment;
 use crate::core::probes::Probes;
-use crate::core::protocol::{Decoder, Probe};
+use crate::core::protocol::{Decoder, Probe, Protocol};
 use crate::core::snapshot::{Age, EndingState, Implausible, SessionState};
 
 /// More bytes than a connection can carry. Counters below it do not wrap.
@@ -90,6 +90,11 @@ impl Session {
             probes_length: *probes_length,
             inquiry: inquiry.as_ref().map(|state| Box::new(Inquiry::restore(state, now))),
         })
+    }
+
+    /// What it speaks.
+    pub fn protocol(&self) -> Protocol {
+        self.decoder.protocol()
     }
 
     /// How many bytes wait to be sent: echo, and what is left of a probe.

@@ -3,6 +3,7 @@
 //! A run is one call of `Connection::run`. It looks at things in a fixed order, which decides when several are
 //! true at one instant: commands to stop, bytes to write, bytes to read, the clock.
 
+mod carried;
 mod timeouts;
 mod transport;
 mod unsent;
@@ -13,6 +14,8 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
+use serde::{Deserialize, Serialize};
+
 use super::event_loop::{EventLoop, ListenerState, Phase, QueueState, READ_BYTES, SlotId};
 use super::options::ListenerOptions;
 use crate::core::{Close, CloseReason, Evidence, HEADROOM, Jitter, Moment, Operation, Report, Session};
@@ -20,6 +23,7 @@ use crate::tcp;
 use transport::poll_read;
 use unsent::Unsent;
 
+pub use carried::ConnectionState;
 pub use transport::Transport;
 
 /// Reads a connection may do before others run. Who need not queue may fill the scratch buffer once.
@@ -47,6 +51,8 @@ pub struct Connection<T> {
     revision: u32,
     event_loop: Rc<EventLoop>,
     slot: SlotId,
+    /// Its event loop knows whom to wake for it.
+    has_waker: bool,
     queue_state: QueueState,
     /// What its timer was last set to.
     timer_at: Option<Moment>,
@@ -56,10 +62,9 @@ pub struct Connection<T> {
 }
 
 /// How far a connection is on its way to its end. It only ever moves down this list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 enum Stage {
-    /// Nobody knows yet whom to wake for it.
-    New,
     /// Everything received goes back.
     Echoing,
     /// We are ending it: what had arrived by then still goes back, in so many reads at most.
@@ -114,7 +119,8 @@ impl<T: Transport> Connection<T> {
             queue_state: QueueState::NotQueued,
             timer_at: None,
             session,
-            stage: Stage::New,
+            stage: Stage::Echoing,
+            has_waker: false,
             unsent: Unsent::default(),
         }
     }
@@ -122,6 +128,11 @@ impl<T: Transport> Connection<T> {
     /// The stream.
     pub fn transport(&self) -> &T {
         &self.transport
+    }
+
+    /// Its place in the event loop.
+    pub fn slot(&self) -> SlotId {
+        self.slot
     }
 
     /// The name of its listener.
@@ -146,10 +157,7 @@ impl<T: Transport> Connection<T> {
     }
 
     fn run(&mut self, cx: &mut Context<'_>) -> Poll<Close> {
-        if self.stage == Stage::New {
-            self.event_loop.slots.set_waker(self.slot, cx.waker());
-            self.stage = Stage::Echoing;
-        }
+        self.be_woken_by(cx);
         let event_loop = Rc::clone(&self.event_loop);
         let mut scratch = event_loop.scratch();
         if let Err(close) = self.take_commands() {
@@ -167,6 +175,13 @@ impl<T: Transport> Connection<T> {
         }
     }
 
+    fn be_woken_by(&mut self, cx: &Context<'_>) {
+        if !self.has_waker {
+            self.event_loop.slots.set_waker(self.slot, cx.waker());
+            self.has_waker = true;
+        }
+    }
+
     fn take_commands(&mut self) -> Result<(), Close> {
         if self.revision != self.listener.revision() {
             self.revision = self.listener.revision();
@@ -175,7 +190,7 @@ impl<T: Transport> Connection<T> {
             self.session.retime(&timing, self.now());
         }
         match self.event_loop.phase() {
-            Phase::Serving => Ok(()),
+            Phase::Serving | Phase::Frozen => Ok(()),
             Phase::Draining => {
                 self.session.finish(CloseReason::ServerShutdown, None);
                 self.begin_to_end();
@@ -228,7 +243,7 @@ impl<T: Transport> Connection<T> {
     fn advance(&mut self, cx: &mut Context<'_>, scratch: &mut [u8]) -> Progress {
         ready!(self.flush(cx))?;
         match self.stage {
-            Stage::New | Stage::Echoing => self.echo(cx, scratch),
+            Stage::Echoing => self.echo(cx, scratch),
             Stage::Flushing(left) => Poll::Ready(self.echo_rest(cx, scratch, left)),
             Stage::SendingFin => self.send_fin(cx),
             Stage::Lingering => self.linger(cx, scratch),

@@ -1,6 +1,6 @@
 //! The one clock: tokio's, so that paused time works in tests.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::core::Moment;
 
@@ -17,6 +17,9 @@ pub async fn sleep_until_some(at: Option<Instant>) {
     }
 }
 
+/// So much lies before the start of an event loop: what its connections remember of the programs before this one.
+const HISTORY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
 /// The clock of an event loop, which counts from the start of that.
 #[derive(Debug)]
 pub struct Clock {
@@ -31,11 +34,11 @@ impl Clock {
 
     /// The present.
     pub fn now(&self) -> Moment {
-        Moment::START + now().saturating_duration_since(self.start)
+        Moment::START + HISTORY + now().saturating_duration_since(self.start)
     }
 
-    /// That moment by the clock of the system.
+    /// That moment by the clock of the system; what was before the start of the event loop is at the start.
     pub fn instant(&self, moment: Moment) -> Instant {
-        self.start + moment.since_start()
+        self.start + (moment - (Moment::START + HISTORY))
     }
 }

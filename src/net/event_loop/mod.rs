@@ -1,6 +1,7 @@
 //! What the connections of one event loop share. One thread, so no locks.
 
 pub mod clock;
+mod frozen;
 mod listener_state;
 mod run_queue;
 mod slots;
@@ -15,6 +16,7 @@ use super::counters::Counters;
 use super::options::ListenerOptions;
 use crate::core::HEADROOM;
 use clock::Clock;
+use frozen::Frozen;
 use listener_state::ListenerStates;
 use run_queue::RunQueue;
 use slots::Slots;
@@ -33,6 +35,8 @@ pub const READ_BYTES: usize = 16 * 1024;
 pub enum Phase {
     /// Echo, probe, time out: the normal life.
     Serving,
+    /// Do nothing, and say what another program needs to know to go on.
+    Frozen,
     /// Finish in good order.
     Draining,
     /// Close now.
@@ -53,6 +57,8 @@ pub struct EventLoop {
     pub timers: Timers,
     /// Who has more to do than one run allows.
     pub run_queue: RunQueue,
+    /// What the connections said when they were frozen.
+    pub frozen: Frozen,
     /// How the connections of each listener are served.
     pub listeners: ListenerStates,
     /// When it slept.
@@ -71,6 +77,7 @@ impl EventLoop {
             slots: Slots::default(),
             timers: Timers::default(),
             run_queue: RunQueue::default(),
+            frozen: Frozen::default(),
             listeners: ListenerStates::default(),
             stalls: Rc::default(),
             counters,
@@ -96,6 +103,11 @@ impl EventLoop {
     /// The current phase.
     pub fn phase(&self) -> Phase {
         self.phase.get()
+    }
+
+    /// Whether it is over once its last connection is.
+    pub fn is_ending(&self) -> bool {
+        matches!(self.phase(), Phase::Draining | Phase::Ending)
     }
 
     /// Changes the phase and wakes every connection to see it.

@@ -43,6 +43,11 @@ impl Slots {
         }
     }
 
+    /// How many are taken.
+    pub fn len(&self) -> usize {
+        self.wakers.borrow().len()
+    }
+
     /// Gives a slot back.
     pub fn release(&self, slot: SlotId) {
         let mut wakers = self.wakers.borrow_mut();

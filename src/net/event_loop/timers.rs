@@ -88,13 +88,16 @@ mod tests {
     struct Watched {
         timers: Timers,
         clock: Clock,
+        start: Moment,
         fired: RefCell<Vec<(u64, SlotId)>>,
     }
 
     impl Watched {
         fn start() -> Rc<Watched> {
-            let watched =
-                Watched { timers: Timers::default(), clock: Clock::start(), fired: RefCell::default() };
+            let watched = {
+                let clock = Clock::start();
+                Watched { timers: Timers::default(), start: clock.now(), clock, fired: RefCell::default() }
+            };
             let watched = Rc::new(watched);
             let firing = Rc::clone(&watched);
             tokio::task::spawn_local(async move {
@@ -105,11 +108,11 @@ mod tests {
         }
 
         fn second(&self) -> u64 {
-            self.clock.now().since_start().as_secs()
+            (self.clock.now() - self.start).as_secs()
         }
 
         fn at(&self, second: u64) -> Moment {
-            Moment::START + Duration::from_secs(second)
+            self.start + Duration::from_secs(second)
         }
 
         async fn sleep_until(&self, second: u64) {

@@ -24,6 +24,7 @@ pub struct Admission {
     max_connections: AtomicUsize,
     accepted: AtomicU64,
     refused: AtomicU64,
+    closed_before: [u64; CloseReason::ALL.len()],
     refusals: Mutex<Refusals>,
 }
 
@@ -38,12 +39,14 @@ struct Refusals {
 
 impl Admission {
     /// Admission to these event loops, of `max_connections` at a time.
-    pub fn new(workers: Vec<Worker>, max_connections: usize) -> Admission {
+    /// `before`: what happened in the programs before this one.
+    pub fn new(workers: Vec<Worker>, max_connections: usize, before: Totals) -> Admission {
         Admission {
             workers,
             max_connections: AtomicUsize::new(max_connections),
-            accepted: AtomicU64::new(0),
-            refused: AtomicU64::new(0),
+            accepted: AtomicU64::new(before.accepted),
+            refused: AtomicU64::new(before.refused),
+            closed_before: before.by_reason,
             refusals: Mutex::default(),
         }
     }
@@ -53,12 +56,22 @@ impl Admission {
         if self.open() >= self.max_connections() as u64 {
             return self.refuse(&socket, peer, listener);
         }
-        let Some(worker) = self.workers.iter().min_by_key(|worker| worker.counters().open()) else {
+        let Some(worker) = self.least_loaded() else {
             return;
         };
         let conn = self.accepted.fetch_add(1, Ordering::Relaxed) + 1;
         let listener = Arc::clone(listener);
         worker.serve(Accepted { conn, socket, peer, listener });
+    }
+
+    /// Counts a connection that was accepted by the program before.
+    pub fn take_over(&self) {
+        self.accepted.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The event loop with the fewest connections.
+    pub fn least_loaded(&self) -> Option<&Worker> {
+        self.workers.iter().min_by_key(|worker| worker.counters().open())
     }
 
     /// Changes how many are admitted at a time. Those inside stay.
@@ -82,7 +95,7 @@ impl Admission {
 
     /// What happened since the start. They reconcile: accepted = open + closed.
     pub fn totals(&self) -> Totals {
-        let mut by_reason = [0; CloseReason::ALL.len()];
+        let mut by_reason = self.closed_before;
         for worker in &self.workers {
             worker.counters().add_closed(&mut by_reason);
         }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::RawFd;
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
@@ -12,6 +13,7 @@ use super::acceptor;
 use super::admission::Admission;
 use super::inherited;
 use super::socket::{AcceptingListener, BindError, Listener, ListenerLost, refuse_to_share};
+use crate::net::handover::CarriedListener;
 use crate::net::options::ListenerOptions;
 use crate::net::worker::unless_stuck;
 use crate::ops::events;
@@ -80,6 +82,32 @@ impl Listeners {
         Ok(())
     }
 
+    /// Accepts nothing for now; who connects waits in the queues of the sockets. [`Listeners::resume`] goes on.
+    pub async fn pause(&mut self) {
+        for serving in &mut self.serving {
+            serving.task.abort();
+            let _ = (&mut serving.task).await; // that it was aborted is no news
+        }
+    }
+
+    /// Accepts again after a pause.
+    pub fn resume(&mut self) {
+        let mut serving = std::mem::take(&mut self.serving);
+        serving.iter_mut().for_each(|serving| serving.task = self.spawn(Arc::clone(&serving.listener)));
+        self.serving = serving;
+    }
+
+    /// The sockets that another program goes on with; those that the service manager passes it finds by itself.
+    pub fn carried(&self) -> Vec<CarriedListener> {
+        let own = self.serving.iter().filter(|serving| !serving.listener.is_passed());
+        own.map(|serving| serving.listener.carried()).collect()
+    }
+
+    /// The descriptors of all sockets.
+    pub fn descriptors(&self) -> impl Iterator<Item = RawFd> {
+        self.serving.iter().map(|serving| serving.listener.carried().descriptor)
+    }
+
     /// Waits until nothing can be accepted on one of them any more. May be given up and called again.
     pub async fn lost(&mut self) -> ListenerLost {
         match self.losses.recv().await {
@@ -108,12 +136,16 @@ impl Listeners {
         let options = Arc::clone(listener.options());
         let listener = Arc::new(listener.into_accepting()?);
         events::listening(&options.name, options.protocol, listener.address());
-        let accepting = acceptor::accept_all(Arc::clone(&listener), Arc::clone(&self.admission));
-        let lose = self.lose.clone();
-        let task = self.runtime.spawn(async move {
-            let _ = lose.send(accepting.await); // nobody hears it where everything ends
-        });
+        let task = self.spawn(Arc::clone(&listener));
         Ok(Serving { listener, task })
+    }
+
+    fn spawn(&self, listener: Arc<AcceptingListener>) -> JoinHandle<()> {
+        let accepting = acceptor::accept_all(listener, Arc::clone(&self.admission));
+        let lose = self.lose.clone();
+        self.runtime.spawn(async move {
+            let _ = lose.send(accepting.await); // nobody hears it where everything ends
+        })
     }
 }
 

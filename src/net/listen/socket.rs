@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::AsRawFd as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -10,6 +11,7 @@ use socket2::{Domain, SockRef, Socket, Type};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
+use crate::net::handover::CarriedListener;
 use crate::net::options::ListenerOptions;
 use crate::tcp;
 
@@ -132,6 +134,14 @@ impl Listener {
         Listener::new(socket, options, true)
     }
 
+    /// Goes on with a socket of ours from the program before.
+    ///
+    /// # Errors
+    /// It is no TCP socket.
+    pub fn from_carried(socket: Socket, options: &ListenerOptions) -> io::Result<Listener> {
+        Listener::new(socket, options, false)
+    }
+
     fn open(options: &ListenerOptions, port: Port) -> Result<Listener, BindError> {
         let listener = |socket| Listener::new(socket, options, false);
         open(options.address, port).and_then(listener).map_err(|cause| BindError::of(options, cause))
@@ -238,6 +248,13 @@ impl AcceptingListener {
     /// It is whole at every unlock.
     fn current_options(&self) -> MutexGuard<'_, Arc<ListenerOptions>> {
         self.options.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How another program finds its socket.
+    pub fn carried(&self) -> CarriedListener {
+        let options = self.options();
+        let descriptor = self.socket().get_ref().as_raw_fd();
+        CarriedListener { name: options.name.to_string(), address: options.address, descriptor }
     }
 
     /// Whether the service manager opened its socket, and keeps it open.

@@ -7,7 +7,7 @@ use tracing::field::display;
 use tracing::{debug, error, info, warn};
 
 use super::units::{microseconds, milliseconds};
-use crate::core::{Close, CloseReason, Evidence, Ground, Report, Severity, Silence};
+use crate::core::{Close, Evidence, Ground, Report, Severity, Silence};
 use crate::ops::errno::ErrnoName;
 
 /// Which connection a record is about.
@@ -98,7 +98,7 @@ pub fn close(identity: &Identity<'_>, close: &Close, report: Option<&Report>) {
                 probe_acked_ms = silence.and_then(|silence| silence.asked).map(milliseconds),
                 "{}: {}",
                 identity.peer,
-                Sentence(reason, ground)
+                Sentence(close, ground)
             )
         };
     }
@@ -110,15 +110,16 @@ pub fn close(identity: &Identity<'_>, close: &Close, report: Option<&Report>) {
 }
 
 /// What happened and, if known, whose silence it was.
-struct Sentence(CloseReason, Option<Ground>);
+struct Sentence<'a>(&'a Close, Option<Ground>);
 
-impl Display for Sentence {
+impl Display for Sentence<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Sentence(reason, ground) = self;
-        formatter.write_str(reason.sentence())?;
-        match ground {
-            Some(ground) => write!(formatter, "; {}", ground.sentence()),
-            None => Ok(()),
+        let Sentence(close, ground) = self;
+        formatter.write_str(close.reason.sentence())?;
+        match (ground, close.cause) {
+            (Some(ground), _) => write!(formatter, "; {}", ground.sentence()),
+            (None, Some(cause)) => write!(formatter, ": {cause}"),
+            (None, None) => Ok(()),
         }
     }
 }

@@ -13,7 +13,7 @@ pub use listener::{
     Refusal, RefuseReason, accept_error, accept_resumed, listener_lost, listener_reopened, listening, refuse,
 };
 pub use server::{
-    Stall, Totals, connections_clamped, descriptor_limit_kept, drain, fatal, handover_failed, journal_missed,
-    panicked, reload_failed, reload_waits, reloaded, service_manager_unreachable, setting_changed, stall,
-    starting, stopped, stuck, summary,
+    Stall, Totals, adopted, connections_clamped, descriptor_limit_kept, drain, fatal, handover,
+    handover_failed, journal_missed, panicked, reload_failed, reload_waits, reloaded,
+    service_manager_unreachable, setting_changed, stall, starting, stopped, stuck, summary,
 };

@@ -22,7 +22,7 @@ pub struct Stall {
 }
 
 /// What happened since the start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Totals {
     /// Connections taken into service.
     pub accepted: u64,
@@ -47,6 +47,11 @@ impl Totals {
     /// Connections still served.
     pub fn open(&self) -> u64 {
         self.accepted - self.closed()
+    }
+
+    /// The names of the reasons seen, and how often.
+    pub fn named(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        CloseReason::ALL.into_iter().filter_map(|reason| Some((reason.name(), self.seen(reason)?)))
     }
 
     /// `None`: never seen.
@@ -130,11 +135,29 @@ pub fn reload_failed(why: &anyhow::Error) {
     error!(event = display("reload_failed"), "reload failed, the old configuration stays: {why:#}");
 }
 
-/// Somebody asked to go on as another process.
-pub fn handover_failed() {
-    error!(
-        event = display("handover_failed"),
-        "cannot hand the connections over to another process: this version does not know how; serving on"
+/// The connections go over to another program in this process. What is lost with it is told by `adopted`.
+pub fn handover(connections: usize, duration: Duration) {
+    info!(
+        event = display("handover"),
+        connections,
+        duration_ms = milliseconds(duration),
+        "handing {connections} connections over to a new program in this process"
+    );
+}
+
+/// They did not, and are served on.
+pub fn handover_failed(why: &anyhow::Error) {
+    error!(event = display("handover_failed"), "cannot hand the connections over: {why:#}; serving on");
+}
+
+/// Connections came from the program before; `pause`: in which nobody served them.
+pub fn adopted(connections: usize, lost: usize, pause: Duration) {
+    info!(
+        event = display("adopted"),
+        connections,
+        lost,
+        pause_ms = milliseconds(pause),
+        "took over {connections} connections of the program before; {lost} were lost"
     );
 }
 
@@ -187,6 +210,7 @@ pub fn summary(totals: &Totals) {
         network_timeout,
         network_unreachable,
         server_shutdown,
+        handover_lost,
         io_error,
         internal_error,
     ] = CloseReason::ALL.map(|reason| totals.seen(reason));
@@ -206,6 +230,7 @@ pub fn summary(totals: &Totals) {
         network_timeout,
         network_unreachable,
         server_shutdown,
+        handover_lost,
         io_error,
         internal_error,
         log_lost = log_queue::lost(),

@@ -1,0 +1,108 @@
+//! Taking over what the program before was serving: its listening sockets, its connections, its totals.
+
+use std::net::SocketAddr;
+use std::net::{Ipv4Addr, TcpStream};
+use std::sync::Arc;
+use std::time::Duration;
+
+use socket2::{Socket, Type};
+
+use super::handover::{
+    Carried, CarriedConnection, CarriedListener, Header, close_the_rest, monotonic_ns, own,
+};
+use super::listen::{Admission, Listener};
+use super::options::ListenerOptions;
+use super::worker::Adopted;
+use crate::core::CloseReason;
+use crate::ops::events::{self, Identity, Totals};
+use crate::ops::log_queue;
+use crate::tcp;
+
+/// What it closed, refused and accepted.
+pub fn totals(header: &Header) -> Totals {
+    let closed = |reason: CloseReason| header.closed.get(reason.name()).copied().unwrap_or_default();
+    Totals {
+        accepted: header.accepted.saturating_sub(header.connections),
+        refused: header.refused,
+        by_reason: CloseReason::ALL.map(closed),
+    }
+}
+
+/// Takes the socket that listens for `options`, if there is one.
+pub fn listener(sockets: &mut Vec<CarriedListener>, options: &ListenerOptions) -> Option<Listener> {
+    let suits = |socket: &CarriedListener| {
+        socket.address == options.address && (options.address.port() != 0 || *socket.name == *options.name)
+    };
+    let socket = sockets.swap_remove(sockets.iter().position(suits)?);
+    let socket = Socket::from(own(socket.descriptor).ok()?);
+    Listener::from_carried(socket, options).ok()
+}
+
+/// Gives the connections to the event loops; each that cannot be gone on with ends alone, and says why.
+pub fn adopt(carried: Carried, listeners: &[ListenerOptions], admission: &Admission) {
+    let header = carried.description.header;
+    let pause = Duration::from_nanos(monotonic_ns().saturating_sub(header.frozen_at_ns));
+    let listeners: Vec<Arc<ListenerOptions>> = listeners.iter().cloned().map(Arc::new).collect();
+    let (mut adopted, mut lost) = (0, 0);
+    for line in &carried.description.connections {
+        admission.take_over();
+        let given = match CarriedConnection::read(line) {
+            Some(connection) => give(connection, &listeners, admission, pause),
+            None => lose_unknown(admission, "its description is damaged"),
+        };
+        if given { adopted += 1 } else { lost += 1 }
+    }
+    // Lines that are missing were connections too.
+    for _ in carried.description.connections.len() as u64..header.connections.min(MOST_CONNECTIONS) {
+        admission.take_over();
+        lose_unknown(admission, "its description is missing");
+        lost += 1;
+    }
+    close_the_rest();
+    log_queue::count_lost(header.log_lost);
+    events::adopted(adopted, lost, pause);
+}
+
+/// More no process can have.
+const MOST_CONNECTIONS: u64 = 1 << 30;
+
+fn give(
+    connection: CarriedConnection,
+    listeners: &[Arc<ListenerOptions>],
+    admission: &Admission,
+    pause: Duration,
+) -> bool {
+    let CarriedConnection { conn, peer, listener, descriptor, state } = connection;
+    let socket = own(descriptor).ok().map(Socket::from).filter(is_stream);
+    let local = socket.as_ref().and_then(|socket| socket.local_addr().ok()?.as_socket()).map(tcp::canonical);
+    let evidence = socket.as_ref().map(tcp::evidence).unwrap_or_default();
+    let lose = |cause| {
+        let identity = Identity { conn, listener: &listener, peer, local };
+        let report = state.report(pause, &evidence);
+        admission
+            .least_loaded()
+            .into_iter()
+            .for_each(|worker| worker.lose(&identity, cause, report.as_ref()));
+        false
+    };
+    let Some(options) = listeners.iter().find(|options| *options.name == *listener) else {
+        return lose("its listener is gone");
+    };
+    let Some(socket) = socket else { return lose("its socket is not there") };
+    let (socket, listener) = (TcpStream::from(socket), Arc::clone(options));
+    let Some(worker) = admission.least_loaded() else { return false };
+    worker.adopt(Adopted { conn, socket, peer, listener, state, pause });
+    true
+}
+
+/// Without a description nothing is known of it but that it was there.
+fn lose_unknown(admission: &Admission, cause: &'static str) -> bool {
+    let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+    let identity = Identity { conn: 0, listener: "unknown", peer: nowhere, local: None };
+    admission.least_loaded().into_iter().for_each(|worker| worker.lose(&identity, cause, None));
+    false
+}
+
+fn is_stream(socket: &Socket) -> bool {
+    socket.r#type().is_ok_and(|kind| kind == Type::STREAM)
+}

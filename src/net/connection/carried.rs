@@ -1,0 +1,84 @@
+//! A connection that outlives the program: its socket stays open, and what it knows goes over in words.
+
+use std::rc::Rc;
+use std::task::Context;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Connection, QueueState, Stage, Transport, Unsent};
+use crate::core::{Evidence, Implausible, Moment, Report, Session, SessionState};
+use crate::net::event_loop::EventLoop;
+use crate::net::options::ListenerOptions;
+
+/// All that it knows. What is open in the event loop, as its timer, is made anew.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ConnectionState {
+    stage: Stage,
+    /// Bytes, as the characters of the same numbers.
+    unsent: String,
+    session: SessionState,
+}
+
+impl ConnectionState {
+    /// Its figures, where it ends with this; `None`: they are damaged.
+    pub fn report(&self, pause: Duration, evidence: &Evidence) -> Option<Report> {
+        let now = Moment::START + Duration::MAX;
+        let session = Session::restore(&self.session, now, pause).ok()?;
+        Some(session.report(now, evidence))
+    }
+}
+
+impl<T: Transport> Connection<T> {
+    /// What outlives the program. It waits to be woken meanwhile, and goes on where there is no other program after all.
+    pub fn snapshot(&mut self, cx: &Context<'_>) -> ConnectionState {
+        self.be_woken_by(cx);
+        ConnectionState {
+            stage: self.stage,
+            unsent: self.unsent.rest().iter().copied().map(char::from).collect(),
+            session: self.session.snapshot(self.now()),
+        }
+    }
+
+    /// Goes on with a connection of the program before, after a pause of ours.
+    ///
+    /// # Errors
+    /// No connection can be in that state.
+    pub fn restore(
+        transport: T,
+        listener: &ListenerOptions,
+        event_loop: Rc<EventLoop>,
+        state: &ConnectionState,
+        pause: Duration,
+    ) -> Result<Connection<T>, Implausible> {
+        let ConnectionState { stage, unsent, session } = state;
+        let now = event_loop.clock.now();
+        let mut session = Session::restore(session, now, pause)?;
+        if session.protocol() != listener.protocol {
+            return Err(Implausible("its listener speaks another protocol"));
+        }
+        let unsent = unsent.chars().map(u8::try_from).collect::<Result<Vec<u8>, _>>();
+        let unsent = unsent.map_err(|_| Implausible("unsent is no byte"))?;
+        if session.unsent_bytes() != unsent.len() as u64 {
+            return Err(Implausible("other bytes are unsent than are owed"));
+        }
+        let listener = event_loop.listeners.get(listener);
+        // It may have other deadlines and another heartbeat by now.
+        session.retime(&listener.timing(), now);
+        transport.set_keepalive(listener.protocol(), listener.timing().heartbeat);
+        let slot = event_loop.slots.take();
+        Ok(Connection {
+            transport,
+            revision: listener.revision(),
+            listener,
+            event_loop,
+            slot,
+            has_waker: false,
+            queue_state: QueueState::NotQueued,
+            timer_at: None,
+            session,
+            stage: *stage,
+            unsent: Unsent::from(&*unsent),
+        })
+    }
+}

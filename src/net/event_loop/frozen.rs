@@ -1,0 +1,32 @@
+//! What frozen connections say of themselves, in words, and the descriptors they speak of.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::os::fd::RawFd;
+
+use tokio::sync::Notify;
+
+use super::slots::SlotId;
+
+/// The words of each connection, by its slot. Who is asked again says it again.
+#[derive(Debug, Default)]
+pub struct Frozen {
+    words: RefCell<BTreeMap<SlotId, (RawFd, String)>>,
+    said: Notify,
+}
+
+impl Frozen {
+    /// Takes what a connection says.
+    pub fn take_down(&self, slot: SlotId, descriptor: RawFd, words: String) {
+        self.words.borrow_mut().insert(slot, (descriptor, words));
+        self.said.notify_one();
+    }
+
+    /// What all of them said, once `count` have.
+    pub async fn all(&self, count: usize) -> Vec<(RawFd, String)> {
+        while self.words.borrow().len() < count {
+            self.said.notified().await;
+        }
+        std::mem::take(&mut *self.words.borrow_mut()).into_values().collect()
+    }
+}

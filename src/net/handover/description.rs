@@ -1,0 +1,173 @@
+//! The description: text, line by line, so that damage to one connection's is damage to that alone.
+//!
+//! The first line is the header. The format is JSON, every value by its name: a newer version knows the older names.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::os::fd::RawFd;
+
+use serde::{Deserialize, Serialize};
+
+use crate::net::connection::ConnectionState;
+
+/// Of this format. It changes where an older program could misunderstand.
+const FORMAT: u32 = 1;
+
+/// What concerns the server as a whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Header {
+    /// How to read what follows.
+    pub format: u32,
+    /// Which program wrote it, for the log.
+    pub version: String,
+    /// When its connections stopped to be served, by the clock that goes on over it: CLOCK_MONOTONIC, in nanoseconds.
+    pub frozen_at_ns: u64,
+    /// Connections taken into service since the first program.
+    pub accepted: u64,
+    /// Connections refused before service.
+    pub refused: u64,
+    /// Closes by reason.
+    pub closed: BTreeMap<String, u64>,
+    /// Records that could not be written.
+    pub log_lost: u64,
+    /// Sockets that listen, but for those that the service manager passes.
+    pub listeners: Vec<CarriedListener>,
+    /// How many lines follow.
+    pub connections: u64,
+}
+
+/// A socket that listens.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CarriedListener {
+    /// The name of the listener.
+    pub name: String,
+    /// As it was configured, which may leave the port open.
+    pub address: SocketAddr,
+    /// Its descriptor.
+    pub descriptor: RawFd,
+}
+
+/// One connection.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CarriedConnection {
+    /// Its number.
+    pub conn: u64,
+    /// The far end.
+    pub peer: SocketAddr,
+    /// The name of its listener.
+    pub listener: String,
+    /// Its descriptor.
+    pub descriptor: RawFd,
+    /// All that it knows.
+    pub state: ConnectionState,
+}
+
+/// A header and the lines of the connections.
+#[derive(Debug)]
+pub struct Description {
+    /// What concerns the server as a whole.
+    pub header: Header,
+    /// [`CarriedConnection`]s, in words.
+    pub connections: Vec<String>,
+}
+
+impl Header {
+    /// The header of today's format, with nothing in it yet.
+    pub fn new(frozen_at_ns: u64) -> Header {
+        Header {
+            format: FORMAT,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            frozen_at_ns,
+            accepted: 0,
+            refused: 0,
+            closed: BTreeMap::new(),
+            log_lost: 0,
+            listeners: Vec::new(),
+            connections: 0,
+        }
+    }
+
+    /// In words.
+    pub fn to_line(&self) -> String {
+        to_line(self)
+    }
+
+    /// Reads a first line.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn read(line: &str) -> anyhow::Result<Header> {
+        /// Enough to know whether the rest can be understood.
+        #[derive(Deserialize)]
+        struct Format {
+            format: u32,
+        }
+        let Format { format } = serde_json::from_str(line)?;
+        anyhow::ensure!(format == FORMAT, "it is of format {format}, and this version understands {FORMAT}");
+        Ok(serde_json::from_str(line)?)
+    }
+}
+
+impl Description {
+    /// As text.
+    pub fn to_text(&self) -> String {
+        let header = to_line(&self.header);
+        let lines = [&header].into_iter().chain(&self.connections);
+        lines.flat_map(|line| [line.as_str(), "\n"]).collect()
+    }
+
+    /// Reads it. A last line without its end is there no less.
+    ///
+    /// # Errors
+    /// The header is none of ours. Connections are looked at one by one, later.
+    pub fn read(text: &str) -> anyhow::Result<Description> {
+        let mut lines = text.lines();
+        let header = Header::read(lines.next().unwrap_or_default())?;
+        Ok(Description { header, connections: lines.map(str::to_owned).collect() })
+    }
+}
+
+/// One line; there is no line end in it.
+pub fn to_line(value: &impl Serialize) -> String {
+    // It fails for maps whose keys are no strings, and there are none.
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+impl CarriedConnection {
+    /// In words.
+    pub fn to_line(&self) -> String {
+        to_line(self)
+    }
+
+    /// From words; `None`: they are damaged.
+    pub fn read(line: &str) -> Option<CarriedConnection> {
+        serde_json::from_str(line).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_description_is_read_as_it_was_written() {
+        let mut header = Header::new(5);
+        header.closed.insert("peer_closed".to_owned(), 3);
+        header.listeners.push(CarriedListener {
+            name: "line".to_owned(),
+            address: "[::1]:7".parse().unwrap(),
+            descriptor: 9,
+        });
+        let description = Description { header, connections: vec!["{}".to_owned(), "damaged".to_owned()] };
+        let read = Description::read(&description.to_text()).unwrap();
+        assert_eq!((read.header, read.connections), (description.header, description.connections));
+    }
+
+    #[test]
+    fn what_is_foreign_is_refused_with_a_reason() {
+        for (text, why) in [("", "EOF"), ("PNG", "expected"), (r#"{"format":2}"#, "it is of format 2")] {
+            let refused = Description::read(text).unwrap_err().to_string();
+            assert!(refused.contains(why), "{refused}");
+        }
+    }
+}

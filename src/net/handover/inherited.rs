@@ -1,0 +1,89 @@
+//! What the program before has left in this process.
+
+use std::env;
+use std::fs::File;
+use std::io::{Read as _, Seek as _};
+use std::os::fd::{FromRawFd as _, OwnedFd, RawFd};
+
+use anyhow::Context as _;
+use nix::errno::Errno;
+
+use super::description::{Description, Header};
+
+/// The variable that names the descriptor of the description.
+pub const CARRIED: &str = "PULSE_ECHO_HANDOVER";
+
+/// The variable that asks whether this program could take over from the header in it.
+pub const ASKED: &str = "PULSE_ECHO_HANDOVER_QUESTION";
+
+/// The answer, if it can.
+pub const CAN_TAKE_OVER: &str = "can take over";
+
+/// More than this nobody reads: 20,000 connections with all that they hold back are less.
+const LONGEST: u64 = 4 * 1024 * 1024 * 1024;
+
+/// The header that this process is asked about, if it was only started for that.
+pub fn asked_whether() -> Option<anyhow::Result<Header>> {
+    let question = env::var(ASKED).ok()?;
+    Some(Header::read(&question).context("what the running program hands over is not understood"))
+}
+
+/// What was carried over, if this program took the place of another. To be asked once, before there is a second thread.
+///
+/// # Errors
+/// It cannot be read, or not be understood.
+pub fn take() -> Option<anyhow::Result<Carried>> {
+    let number = env::var(CARRIED).ok()?;
+    forget_variable();
+    Some(number.parse().context("it has no descriptor").and_then(Carried::read))
+}
+
+#[expect(unsafe_code, reason = "nobody else may take it for theirs: children inherit the environment")]
+fn forget_variable() {
+    // SAFETY: there is no other thread yet.
+    unsafe { env::remove_var(CARRIED) };
+}
+
+/// Descriptors of the program before, by their numbers, and what they mean.
+#[derive(Debug)]
+pub struct Carried {
+    /// What it said.
+    pub description: Description,
+}
+
+impl Carried {
+    fn read(number: RawFd) -> anyhow::Result<Carried> {
+        let mut file = File::from(own(number).context("its description is not there")?);
+        file.rewind()?;
+        let mut text = String::new();
+        file.take(LONGEST).read_to_string(&mut text)?;
+        Ok(Carried { description: Description::read(&text)? })
+    }
+}
+
+/// Closes what came over the exec and nobody took: its peers would wait for ever.
+pub fn close_the_rest() {
+    let entries = std::fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
+    let numbers: Vec<RawFd> = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+    numbers.into_iter().for_each(|number| drop(own(number)));
+}
+
+/// Owns a descriptor that was described by its number, and keeps it from what this process may start. Each is owned once.
+///
+/// # Errors
+/// It is not open, or is one of the standard streams.
+#[expect(unsafe_code, reason = "the program before names descriptors by number; from here on they are owned")]
+pub fn own(number: RawFd) -> nix::Result<OwnedFd> {
+    if number <= libc::STDERR_FILENO {
+        return Err(Errno::EBADF);
+    }
+    // SAFETY: this reads and changes a flag; a number that is not open is an error.
+    let flags = Errno::result(unsafe { libc::fcntl(number, libc::F_GETFD) })?;
+    if flags & libc::FD_CLOEXEC != 0 {
+        return Err(Errno::EBADF); // opened by this program, or owned before
+    }
+    // SAFETY: as above.
+    Errno::result(unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) })?;
+    // SAFETY: it is open, came over an exec, and as the flag shows nobody here owns it yet.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
+}

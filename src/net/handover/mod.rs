@@ -1,0 +1,10 @@
+//! What outlives the program: descriptors, and a description of all that they mean. Another program in the same process goes on
+//! from there.
+
+mod description;
+mod inherited;
+mod program;
+
+pub use description::{CarriedConnection, CarriedListener, Description, Header};
+pub use inherited::{CAN_TAKE_OVER, Carried, asked_whether, close_the_rest, own, take};
+pub use program::{Program, monotonic_ns};

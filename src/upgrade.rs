@@ -1,0 +1,95 @@
+//! SIGUSR2: another program goes on in this process. It is asked first, while this one serves; then it takes over.
+
+use std::io;
+use std::pin::Pin;
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow, ensure};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::net::{self, Header, Program};
+use crate::ops::signals::{Command, Signals};
+use crate::ops::{events, process_state, systemd};
+
+type Answer = Pin<Box<dyn Future<Output = anyhow::Result<()>>>>;
+
+/// The program at the path of this one, and the question that it is asked.
+pub struct Upgrade {
+    program: io::Result<Program>,
+    asking: Option<Answer>,
+}
+
+impl Upgrade {
+    /// To be made at the start, when the path is still ours.
+    pub fn new() -> Upgrade {
+        Upgrade { program: Program::of_this_process(), asking: None }
+    }
+
+    /// Asks it whether it can take over. Asked already, it is asked no second time.
+    pub fn begin(&mut self) {
+        if self.asking.is_some() {
+            return;
+        }
+        match &self.program {
+            Ok(program) => {
+                let program = program.clone();
+                let header = Header::new(0).to_line();
+                self.asking = Some(Box::pin(async move { program.ask(header).await }));
+            }
+            Err(error) => events::handover_failed(&anyhow!("the path of this program is not known: {error}")),
+        }
+    }
+
+    /// Waits for what it says. May be given up and called again.
+    pub async fn answer(&mut self) -> anyhow::Result<()> {
+        match &mut self.asking {
+            Some(asking) => asking.await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Becomes it, if it said that it can. Returns where that failed, and all is as before; with what was commanded meanwhile.
+    pub async fn finish(
+        &mut self,
+        answer: anyhow::Result<()>,
+        signals: &mut Signals,
+        commands: &mpsc::Sender<net::Command>,
+    ) -> Option<Command> {
+        self.asking = None;
+        let mut heard = None;
+        let failed = match answer {
+            Ok(()) => self.become_it(signals, &mut heard, commands).await.err(),
+            Err(error) => Some(error),
+        };
+        failed.iter().for_each(events::handover_failed);
+        heard
+    }
+
+    async fn become_it(
+        &self,
+        signals: &mut Signals,
+        heard: &mut Option<Command>,
+        commands: &mpsc::Sender<net::Command>,
+    ) -> anyhow::Result<()> {
+        let program = self.program.as_ref().map_err(|error| anyhow!("{error}"))?.clone();
+        systemd::reloading();
+        // What comes from here on waits for the other program.
+        process_state::hold_back()?;
+        tokio::time::sleep(Duration::from_millis(2)).await; // until what came before is heard
+        *heard = signals.heard();
+        let failed = match heard {
+            None => hand_over(program, commands).await,
+            Some(_) => Err(anyhow!("another signal came meanwhile")),
+        };
+        process_state::hear()?;
+        systemd::ready();
+        failed
+    }
+}
+
+async fn hand_over(program: Program, commands: &mpsc::Sender<net::Command>) -> anyhow::Result<()> {
+    let (answer, failed) = oneshot::channel();
+    let sent = commands.send(net::Command::HandOver(program, answer)).await;
+    ensure!(sent.is_ok(), "the server is stopping");
+    Err(failed.await.context("the server is stopping")?)
+}

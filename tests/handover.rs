@@ -1,0 +1,207 @@
+//! SIGUSR2: the connections outlive the program.
+
+mod support;
+
+use std::fs::{self, File};
+use std::os::fd::AsRawFd as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use nix::sys::signal::Signal;
+use support::client::Client;
+use support::daemon::{Daemon, LISTENERS, serve};
+use support::process::{BINARY, TempFile};
+use support::record::{Record, number, text};
+use support::{PROTOCOLS, eventually_true, now};
+
+/// Lets another program take over, and returns what it says of that.
+#[track_caller]
+fn hand_over(daemon: &Daemon) -> Record {
+    let before = daemon.records("adopted").len();
+    daemon.signal(Signal::SIGUSR2);
+    eventually_true("another program took over", || daemon.records("adopted").len() > before);
+    daemon.records("adopted").remove(before)
+}
+
+fn descriptors(daemon: &Daemon) -> usize {
+    fs::read_dir(format!("/proc/{}/fd", daemon.pid())).expect("its descriptors").count()
+}
+
+#[test]
+fn streams_go_on_exactly_and_nobody_is_refused() {
+    const CLIENTS: usize = 40;
+    const HANDOVERS: usize = 4;
+    let daemon = Daemon::start("");
+    let addresses = PROTOCOLS.map(|protocol| daemon.address(protocol));
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let over = &over;
+        for number in 0..CLIENTS {
+            let mut client = Client::connect(addresses[number % 2]);
+            scope.spawn(move || {
+                for turn in 0.. {
+                    client.echo(format!("{number} {turn} {}\n", "x".repeat(turn * 7 % 1000)));
+                    if over.load(Ordering::Relaxed) {
+                        return;
+                    }
+                }
+            });
+        }
+        scope.spawn(move || {
+            while !over.load(Ordering::Relaxed) {
+                Client::connect(addresses[0]).echo("a visitor\n");
+            }
+        });
+        for _ in 0..HANDOVERS {
+            let adopted = hand_over(&daemon);
+            assert!(number(&adopted, "connections") >= CLIENTS as u64, "{adopted}");
+            assert_eq!(number(&adopted, "lost"), 0);
+        }
+        over.store(true, Ordering::Relaxed);
+    });
+    let summary = daemon.stop();
+    // The last visitor may still be there when the server stops.
+    let stopped = summary["server_shutdown"].as_u64().unwrap_or_default();
+    assert_eq!(number(&summary, "peer_closed") + stopped, number(&summary, "accepted"));
+}
+
+#[test]
+fn what_is_under_way_goes_on() {
+    let daemon = Daemon::start("");
+    let mut undecided = Client::connect(daemon.address("line"));
+    undecided.echo("\n");
+    undecided.send("PING 1");
+    undecided.wait_until_delivered();
+    let mut mid_line = Client::connect(daemon.address("line"));
+    mid_line.echo("half a line");
+    let mut busy = PROTOCOLS.map(|protocol| {
+        let mut client = Client::with_small_buffer(daemon.address(protocol));
+        let sent = client.send_until_blocked(&daemon);
+        (client, sent)
+    });
+    hand_over(&daemon);
+    undecided.send("2\n");
+    undecided.expect("PONG 12\n");
+    mid_line.echo(" and the rest\n");
+    for (client, sent) in &mut busy {
+        client.finish();
+        assert!(client.rest() == *sent, "all that was received before comes back after");
+    }
+    drop((undecided, mid_line, busy));
+    daemon.wait_for_closes(4);
+    daemon.stop();
+}
+
+#[test]
+fn a_silent_peer_is_found_all_the_same() {
+    let settings = "heartbeat.interval = '300ms'\nheartbeat.timeout = '300ms'\nheartbeat.max_missed = 2";
+    let daemon = Daemon::start(settings);
+    let silent = Client::connect(daemon.address("line"));
+    eventually_true("it is accepted", || hand_over(&daemon)["connections"] == 1);
+    let known_since = now();
+    hand_over(&daemon);
+    let known_for = known_since.elapsed();
+    let close = daemon.wait_for_close(silent.address);
+    assert_eq!((text(&close, "reason"), text(&close, "verdict")), ("heartbeat_timeout", "peer_hung"));
+    assert_eq!((number(&close, "probes_sent"), number(&close, "probes_missed")), (2, 2));
+    assert!(u128::from(number(&close, "lifetime_ms")) >= known_for.as_millis(), "{close}");
+}
+
+#[test]
+fn it_costs_no_descriptor() {
+    let daemon = Daemon::start("");
+    let mut client = Client::connect(daemon.address("raw"));
+    client.echo("hello");
+    hand_over(&daemon);
+    let before = descriptors(&daemon);
+    for _ in 0..10 {
+        hand_over(&daemon);
+    }
+    assert_eq!(descriptors(&daemon), before);
+    client.echo("again");
+}
+
+#[test]
+fn a_connection_without_its_listener_ends_alone() {
+    let daemon = Daemon::start("");
+    let mut line = Client::connect(daemon.address("line"));
+    let mut raw = Client::connect(daemon.address("raw"));
+    line.echo("hello\n");
+    raw.echo("hello");
+    let (without_raw, _) = LISTENERS.split_once("[[listener]]\nname = \"raw\"").expect("two listeners");
+    daemon.config().write(without_raw);
+    let adopted = hand_over(&daemon);
+    assert_eq!((number(&adopted, "connections"), number(&adopted, "lost")), (1, 1));
+    let close = daemon.wait_for_close(raw.address);
+    assert_eq!(text(&close, "reason"), "handover_lost");
+    assert!(text(&close, "message").ends_with("its listener is gone"), "{close}");
+    line.echo("still here\n");
+}
+
+#[test]
+fn who_cannot_take_over_changes_nothing() {
+    let program = TempFile::with_name("program", fs::read(BINARY).expect("the binary"));
+    fs::set_permissions(program.path(), fs::Permissions::from_mode(0o755)).expect("an executable");
+    let config = TempFile::new(LISTENERS);
+    let direct = serve(&config);
+    let mut command = Command::new(program.path());
+    command.args(direct.get_args());
+    let daemon = Daemon::start_command(command, config);
+    let mut client = Client::connect(daemon.address("line"));
+    let fails = |why: &str| {
+        let before = daemon.records("handover_failed").len();
+        daemon.signal(Signal::SIGUSR2);
+        eventually_true("it fails", || daemon.records("handover_failed").len() > before);
+        let failed = daemon.records("handover_failed").remove(before);
+        assert!(text(&failed, "message").contains(why), "{failed}");
+    };
+    daemon.config().write("nonsense");
+    fails("the new program cannot take over");
+    client.echo("hello\n");
+    daemon.config().write(LISTENERS);
+
+    let other = program.path().to_owned() + ".new";
+    let replace_by = |script: &str| {
+        fs::write(&other, script).expect("a script");
+        fs::set_permissions(&other, fs::Permissions::from_mode(0o755)).expect("an executable");
+        fs::rename(&other, program.path()).expect("an upgrade");
+    };
+    replace_by("#!/bin/sh\nexit 1\n");
+    fails("it does not say why");
+    replace_by("#!/bin/sh\necho older and without an idea >&2\nexit 2\n");
+    fails("older and without an idea");
+    fs::remove_file(program.path()).expect("the program");
+    fails("cannot start");
+    client.echo("still here\n");
+
+    // The right one again.
+    fs::copy(BINARY, program.path()).expect("an upgrade");
+    assert_eq!(number(&hand_over(&daemon), "connections"), 1);
+    client.echo("and now by another program\n");
+}
+
+#[test]
+fn it_can_be_switched_off() {
+    let daemon = Daemon::start("server.keep_connections = false");
+    daemon.signal(Signal::SIGUSR2);
+    let failed = daemon.wait_for_event("handover_failed");
+    assert!(text(&failed, "message").contains("server.keep_connections is false"), "{failed}");
+}
+
+#[test]
+fn what_is_damaged_keeps_nobody_from_starting() {
+    for damaged in ["", "\0\0\0", "{\"format\":1}", "{\"format\":99999}"] {
+        let description = File::open(TempFile::new(damaged).path()).expect("a file");
+        let config = TempFile::new(LISTENERS);
+        let direct = serve(&config);
+        let mut passing = Command::new("sh");
+        passing.args(["-c", "PULSE_ECHO_HANDOVER=3 exec \"$0\" \"$@\" 3<&0 </dev/null"]);
+        assert!(description.as_raw_fd() > 2);
+        passing.arg(direct.get_program()).args(direct.get_args()).stdin(description);
+        let daemon = Daemon::start_command(passing, config);
+        daemon.wait_for_event("handover_failed");
+        Client::connect(daemon.address("raw")).echo("hello");
+    }
+}
