@@ -4,7 +4,7 @@ use memchr::memmem;
 use serde_json::Value;
 
 use super::record::{Record, number};
-use super::scan;
+use super::{scan, usual};
 
 /// What a line turned out to be.
 #[expect(clippy::large_enum_variant, reason = "nearly all are records, and none is kept")]
@@ -34,6 +34,9 @@ pub fn understand<'a>(line: &'a [u8], space: &'a mut String) -> Line<'a> {
 }
 
 fn own<'a>(line: &'a [u8], space: &'a mut String) -> Line<'a> {
+    if let Some(record) = usual::close(line) {
+        return Line::Record(record);
+    }
     match scan::record(line) {
         Ok(record) if !record.event.is_empty() => Line::Record(record),
         _ => any_json(line, space),

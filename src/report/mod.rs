@@ -26,6 +26,7 @@ mod tally;
 mod timeline;
 mod times;
 mod top;
+mod usual;
 
 use std::fmt::{self, Display};
 use std::fs;

@@ -1,10 +1,9 @@
 //! Counts records as they come.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use hdrhistogram::Histogram;
-use ipnet::IpNet;
 use jiff::tz::TimeZone;
 
 use super::filters::Filters;
@@ -39,8 +38,8 @@ pub struct Tally {
     closes: u64,
     null_closes: u64,
     refused_records: u64,
-    peers: Top<IpAddr>,
-    networks: Top<IpNet>,
+    peers: Top<u128>,
+    networks: Top<u128>,
     hours: BTreeMap<i64, Count>,
     lifetimes: Option<Histogram<u64>>,
     round_trips: Option<Histogram<u64>>,
@@ -182,10 +181,8 @@ impl Tally {
         note(&mut self.round_trips, record.rtt_us);
         note(&mut self.missed, record.probes_missed);
         if let Some(peer) = peer {
-            self.peers.add(peer, is_lost);
-            if let Some(network) = network_of(peer) {
-                self.networks.add(network, is_lost);
-            }
+            self.peers.add(bits(peer), is_lost);
+            self.networks.add(network_of(peer), is_lost);
         }
         if let Some(time) = record.time {
             self.timeline.add(time, is_lost);
@@ -217,8 +214,8 @@ impl Tally {
             by_reason: self.kinds.rows(|kind| Some(kind.reason.as_str())),
             by_verdict: self.kinds.rows(|kind| kind.verdict.as_deref()),
             by_listener: self.listeners.rows(),
-            by_peer: rows(&self.peers, top),
-            by_network: rows(&self.networks, top),
+            by_peer: rows(&self.peers, peer_name, top),
+            by_network: rows(&self.networks, network_name, top),
             by_hour: hours.collect(),
             by_peer_error: self.peers.error,
             by_network_error: self.networks.error,
@@ -234,21 +231,66 @@ impl Tally {
     }
 }
 
-fn rows<K: std::hash::Hash + Eq + Ord + Copy + ToString>(top: &Top<K>, most: usize) -> Vec<Row> {
-    top.ranking().into_iter().take(most).map(|(key, count)| Row::new(key.to_string(), count)).collect()
+fn rows(top: &Top<u128>, name: impl Fn(u128) -> String, most: usize) -> Vec<Row> {
+    top.ranking().into_iter().take(most).map(|(key, count)| Row::new(name(key), count)).collect()
 }
 
 /// The address in `ip:port` or `[ip]:port`.
 #[inline]
 fn address(peer: &[u8]) -> Option<IpAddr> {
+    if let Some(address) = ipv4_address(peer) {
+        return Some(address.into());
+    }
     let address: SocketAddr = str::from_utf8(peer).ok()?.parse().ok()?;
     Some(address.ip().to_canonical())
 }
 
+/// The address in `a.b.c.d:port`, as nearly all are; `std`'s parser takes a tenth of the whole time.
+#[inline]
+fn ipv4_address(peer: &[u8]) -> Option<Ipv4Addr> {
+    let (mut bytes, mut place) = ([0_u8; 4], 0);
+    let mut byte: u32 = 0;
+    for (at, character) in peer.iter().enumerate() {
+        match character {
+            b'0'..=b'9' if byte < 100 => byte = byte * 10 + u32::from(character - b'0'),
+            b'.' | b':' => {
+                *bytes.get_mut(place)? = u8::try_from(byte).ok()?;
+                (place, byte) = (place + 1, 0);
+                if *character == b':' {
+                    return (place == 4 && at < peer.len() - 1).then_some(bytes.into());
+                }
+            }
+            _ => return None,
+        }
+    }
+    None
+}
+
+/// An address as one number, IPv4 mapped into IPv6: it is hashed at once.
+#[inline]
+fn bits(peer: IpAddr) -> u128 {
+    match peer {
+        IpAddr::V4(peer) => peer.to_ipv6_mapped().to_bits(),
+        IpAddr::V6(peer) => peer.to_bits(),
+    }
+}
+
 /// The /24 of an IPv4 address, the /48 of an IPv6 one: what one site usually has.
-fn network_of(peer: IpAddr) -> Option<IpNet> {
-    let length = if peer.is_ipv4() { 24 } else { 48 };
-    IpNet::new(peer, length).ok().map(|network| network.trunc())
+#[inline]
+fn network_of(peer: IpAddr) -> u128 {
+    let host_bits = if peer.is_ipv4() { 8 } else { 80 };
+    bits(peer) >> host_bits << host_bits
+}
+
+fn peer_name(bits: u128) -> String {
+    Ipv6Addr::from_bits(bits).to_canonical().to_string()
+}
+
+fn network_name(bits: u128) -> String {
+    match Ipv6Addr::from_bits(bits).to_canonical() {
+        IpAddr::V4(network) => format!("{network}/24"),
+        IpAddr::V6(network) => format!("{network}/48"),
+    }
 }
 
 #[inline]
