@@ -44,6 +44,12 @@ impl Filters {
         self.since.is_none_or(|since| since <= time) && self.until.is_none_or(|until| time < until)
     }
 
+    /// The whole seconds that hold all records asked for, as journalctl takes them.
+    pub fn seconds(&self) -> (Option<i64>, Option<i64>) {
+        let begin = self.since.map(|since| since.div_euclid(times::SECOND));
+        (begin, self.until.map(|until| until.div_euclid(times::SECOND) + 1))
+    }
+
     /// Whether only some of the connections are asked for: then no totals can be held against the summaries.
     pub fn is_selective(&self) -> bool {
         self.listener.is_some() || self.peer.is_some() || self.reason.is_some() || self.verdict.is_some()

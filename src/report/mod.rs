@@ -67,7 +67,7 @@ impl std::error::Error for NothingUnderstood {}
 pub fn run(options: &Options) -> anyhow::Result<String> {
     let zone = jiff::tz::TimeZone::system();
     let filters = Filters::of(options, &jiff::Timestamp::now().to_zoned_datetime(zone.clone()))?;
-    let sources = source::open(options)?;
+    let sources = source::open(options, &filters)?;
     let mut tally = Tally::default();
     reader::read(sources, &filters, &mut tally)?;
     if tally.understood == 0 {

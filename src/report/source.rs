@@ -10,6 +10,7 @@ use anyhow::{Context as _, bail};
 use flate2::read::MultiGzDecoder;
 use ruzstd::decoding::StreamingDecoder;
 
+use super::filters::Filters;
 use super::lines::Lines;
 use super::options::Options;
 use super::progress::{Progress, Watched};
@@ -36,19 +37,19 @@ pub struct Source {
 ///
 /// # Errors
 /// There is no such file, or no journalctl.
-pub fn open(options: &Options) -> anyhow::Result<Sources> {
+pub fn open(options: &Options, filters: &Filters) -> anyhow::Result<Sources> {
     let progress = Progress::new();
     let mut list = Vec::new();
     for file in &options.files {
         list.push(of_file(file, &progress).with_context(|| format!("cannot read {}", file.display()))?);
     }
     if let Some(unit) = &options.unit {
-        list.push(of_journal(unit)?);
+        list.push(of_journal(unit, filters)?);
     }
     if list.is_empty() {
         // Standard error may be closed; there is nobody else to tell.
         let _ = writeln!(io::stderr(), "no FILE given: reading the journal of {UNIT}.service (journalctl)");
-        list.push(of_journal(UNIT)?);
+        list.push(of_journal(UNIT, filters)?);
     }
     Ok(Sources { list, progress })
 }
@@ -115,10 +116,13 @@ impl Read for Frames {
     }
 }
 
-fn of_journal(unit: &str) -> anyhow::Result<Source> {
+fn of_journal(unit: &str, filters: &Filters) -> anyhow::Result<Source> {
     let service = if unit.contains('.') { unit.to_owned() } else { format!("{unit}.service") };
     let mut command = Command::new("journalctl");
     command.args(["--quiet", "--no-pager", "--output=json"]);
+    let (since, until) = filters.seconds();
+    command.args(since.map(|since| format!("--since=@{since}")));
+    command.args(until.map(|until| format!("--until=@{until}")));
     command.arg(format!("_SYSTEMD_UNIT={service}")).arg("+").arg(SUPPRESSED);
     command.stdin(Stdio::null()).stdout(Stdio::piped());
     let mut child = command.spawn().context("cannot run journalctl; name a FILE, or - for standard input")?;

@@ -107,11 +107,74 @@ pub fn local(time: i64, zone: &TimeZone) -> String {
 pub fn duration(microseconds: i64) -> String {
     let seconds = microseconds as f64 / SECOND as f64;
     match seconds {
+        ..=0.0 => "0 s".to_owned(),
         ..0.001 => format!("{microseconds} µs"),
         ..1.0 => format!("{:.1} ms", seconds * 1e3),
         ..120.0 => format!("{seconds:.1} s"),
         ..7200.0 => format!("{:.1} min", seconds / 60.0),
         ..172_800.0 => format!("{:.1} h", seconds / 3600.0),
         _ => format!("{:.1} d", seconds / 86_400.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Half past two of the night in which summer time ends, for the second time.
+    fn now() -> ZonedDateTime {
+        let zone = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap();
+        "2026-10-25T01:30:00Z".parse::<Timestamp>().unwrap().to_zoned_datetime(zone)
+    }
+
+    #[test]
+    fn times_are_read_as_journalctl_does() {
+        for (text, expected) in [
+            ("now", "2026-10-25T01:30:00Z"),
+            ("-1h", "2026-10-25T00:30:00Z"),
+            ("90 min ago", "2026-10-25T00:00:00Z"),
+            ("today", "2026-10-24T22:00:00Z"),
+            ("tomorrow", "2026-10-25T23:00:00Z"),
+            ("yesterday", "2026-10-23T22:00:00Z"),
+            ("13:30", "2026-10-25T12:30:00Z"),
+            ("2026-10-25", "2026-10-24T22:00:00Z"),
+            ("2026-10-24 13:30:15", "2026-10-24T11:30:15Z"),
+            ("2026-10-24T13:30:15+05:00", "2026-10-24T08:30:15Z"),
+            ("@1795570000", "2026-11-25T01:26:40Z"),
+        ] {
+            let expected: Timestamp = expected.parse().unwrap();
+            assert_eq!(parse(text, &now()).unwrap(), expected.as_microsecond(), "{text}");
+        }
+        for text in ["", "soon", "25:00", "2026-13-01", "-1", "@x", "-", "+"] {
+            assert!(parse(text, &now()).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_repeated_hour_is_told_apart_by_its_offset() {
+        let zone = now().time_zone().clone();
+        let hours = [0, 1, 2].map(|hour| local((1_792_886_400 + hour * 3600) * SECOND, &zone));
+        assert_eq!(
+            hours,
+            ["2026-10-25T02:00:00+02:00", "2026-10-25T02:00:00+01:00", "2026-10-25T03:00:00+01:00"]
+        );
+    }
+
+    #[test]
+    fn stamps_are_read_as_they_are_written() {
+        let mut clock = Clock::default();
+        for stamp in [
+            "2026-11-25T13:24:29.208739Z",
+            "2026-11-25T13:24:29.9Z",
+            "2026-11-25T13:24:30Z",
+            "2026-11-25T13:24:30.123456789Z",
+            "2026-11-25T13:24:30.5+01:00",
+        ] {
+            let expected: Timestamp = stamp.parse().unwrap();
+            assert_eq!(clock.read(stamp.as_bytes()), Some(expected.as_microsecond()), "{stamp}");
+        }
+        for stamp in ["", "Z", "2026-11-25T13:24:29,5Z", "2026-11-25T13:24:2xZ", "2026-11-25T13:24:29.x0Z"] {
+            assert_eq!(clock.read(stamp.as_bytes()), None, "{stamp}");
+        }
     }
 }

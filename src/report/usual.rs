@@ -90,3 +90,30 @@ impl<'a> Rest<'a> {
         (1..20).contains(&(begin - self.0.len())).then_some(number)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::scan;
+    use super::*;
+
+    /// What the daemon wrote.
+    const LOG: &str = include_str!("../../tests/report/faults.json");
+
+    #[test]
+    fn every_close_of_the_daemon_is_usual_and_read_as_the_scanner_reads_it() {
+        let closes: Vec<&str> = LOG.lines().filter(|line| line.contains("\"event\":\"close\"")).collect();
+        assert_eq!(closes.len(), 36);
+        for line in closes {
+            assert_eq!(close(line.as_bytes()), scan::record(line.as_bytes()).ok(), "{line}");
+        }
+    }
+
+    #[test]
+    fn nothing_that_was_cut_is_usual() {
+        for line in LOG.lines() {
+            for length in 0..line.len() {
+                assert_eq!(close(&line.as_bytes()[..length]), None, "{length} of {line}");
+            }
+        }
+    }
+}
