@@ -1,7 +1,7 @@
 //! `pulse-echo report`: reads this daemon's logs back and says on one page what ended, why, when and what came together.
 //!
-//! [`source`] finds the input, [`lines`] splits it within bounds, [`formats`] understands a line, [`tally`] counts, and
-//! [`page`], [`json`] and [`svg`] tell. Memory is bounded by constants, whatever the log holds. docs/report.md has the rules.
+//! `source` finds the input, `lines` splits it within bounds, `formats` understands a line, `tally` counts, and
+//! `page`, `json` and `svg` tell. Memory is bounded by constants, whatever the log holds. docs/report.md has the rules.
 
 mod filters;
 mod findings;

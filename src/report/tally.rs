@@ -196,7 +196,7 @@ impl Tally {
     }
 
     /// Everything that was found.
-    pub fn finish(self, zone: &TimeZone, top: usize) -> Findings {
+    pub fn finish(mut self, zone: &TimeZone, top: usize) -> Findings {
         let (first, last) = self.period.unwrap_or((0, 0));
         let local = |time: i64| local(time, zone);
         let hours = self.hours.iter().map(|(hour, count)| Row::new(local(hour * 3600 * SECOND), *count));
@@ -214,8 +214,8 @@ impl Tally {
             by_reason: self.kinds.rows(|kind| Some(kind.reason.as_str())),
             by_verdict: self.kinds.rows(|kind| kind.verdict.as_deref()),
             by_listener: self.listeners.rows(),
-            by_peer: rows(&self.peers, peer_name, top),
-            by_network: rows(&self.networks, network_name, top),
+            by_peer: rows(&mut self.peers, peer_name, top),
+            by_network: rows(&mut self.networks, network_name, top),
             by_hour: hours.collect(),
             by_peer_error: self.peers.error,
             by_network_error: self.networks.error,
@@ -231,7 +231,7 @@ impl Tally {
     }
 }
 
-fn rows(top: &Top<u128>, name: impl Fn(u128) -> String, most: usize) -> Vec<Row> {
+fn rows(top: &mut Top<u128>, name: impl Fn(u128) -> String, most: usize) -> Vec<Row> {
     top.ranking().into_iter().take(most).map(|(key, count)| Row::new(name(key), count)).collect()
 }
 

@@ -6,11 +6,16 @@ use std::hash::Hash;
 /// So many keys are counted one by one.
 pub const EXACT: usize = 65_536;
 
+/// So many are counted in one go.
+const BATCH: usize = 256;
+
 /// Counts keys. Beyond [`EXACT`] keys it is the sketch of Misra and Gries, pruned in batches as Apache DataSketches' frequent
 /// items are: the median count is taken from all, and who has none left is dropped.
 #[derive(Debug)]
 pub struct Top<K> {
     counts: HashMap<K, Count>,
+    /// Not counted yet. Counted in one go, the waits for memory overlap.
+    pending: Vec<(K, bool)>,
     /// A count may be too low by so much.
     pub error: u64,
 }
@@ -25,16 +30,25 @@ pub struct Count {
 
 impl<K> Default for Top<K> {
     fn default() -> Top<K> {
-        Top { counts: HashMap::new(), error: 0 }
+        Top { counts: HashMap::new(), pending: Vec::with_capacity(BATCH), error: 0 }
     }
 }
 
 impl<K: Hash + Eq + Ord + Copy> Top<K> {
     #[inline]
     pub fn add(&mut self, key: K, is_lost: bool) {
-        let count = self.counts.entry(key).or_default();
-        count.closes += 1;
-        count.lost += u64::from(is_lost);
+        self.pending.push((key, is_lost));
+        if self.pending.len() == BATCH {
+            self.count();
+        }
+    }
+
+    fn count(&mut self) {
+        for (key, is_lost) in self.pending.drain(..) {
+            let count = self.counts.entry(key).or_default();
+            count.closes += 1;
+            count.lost += u64::from(is_lost);
+        }
         if self.counts.len() > EXACT {
             self.prune();
         }
@@ -53,7 +67,8 @@ impl<K: Hash + Eq + Ord + Copy> Top<K> {
     }
 
     /// The most lost first.
-    pub fn ranking(&self) -> Vec<(K, Count)> {
+    pub fn ranking(&mut self) -> Vec<(K, Count)> {
+        self.count();
         let mut ranking: Vec<(K, Count)> = self.counts.iter().map(|(key, count)| (*key, *count)).collect();
         ranking.sort_by_key(|(key, count)| (std::cmp::Reverse((count.lost, count.closes)), *key));
         ranking

@@ -47,6 +47,7 @@ fn a_night_of_faults_is_one_page_in_every_format() {
     assert_eq!(report(&[FAULTS], &[]), page);
     assert_eq!(report(&[as_text(FAULTS)], &[]), page);
     assert_eq!(report(&[as_journal(FAULTS)], &[]), page);
+    assert!(include_str!("../../README.md").contains(page), "the README shows another page");
     assert!(page.lines().all(|line| line.chars().count() <= 80), "{page}");
 }
 

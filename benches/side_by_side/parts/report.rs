@@ -64,11 +64,11 @@ fn row(
     for _ in 0..rounds {
         let (program, arguments) = command.split_first().expect("a program");
         let begin = now();
-        let status = bench.cores.on_server_core(|| {
-            Command::new(program).args(arguments).arg(log).stdout(Stdio::null()).status()
-        })??;
+        // Read its output: into /dev/null grep would stop at the first line it finds.
+        let output =
+            bench.cores.on_server_core(|| Command::new(program).args(arguments).arg(log).output())??;
         took.push(begin.elapsed().as_secs_f64());
-        ensure!(status.success(), "{command:?}: {status}");
+        ensure!(output.status.success(), "{command:?}: {}", output.status);
     }
     let seconds = median(took);
     Ok(vec![
