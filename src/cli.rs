@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::explain;
 use crate::ops::logging::{LogFormat, LogLevel};
+use crate::report;
 
 /// A TCP echo and heartbeat server that says why each connection ended.
 #[derive(Debug, Parser)]
@@ -26,6 +27,8 @@ pub enum Command {
     Check(Check),
     /// Print the annotated default configuration file
     DefaultConfig,
+    /// Read a log back: what ended, why, when, and what came together
+    Report(Box<report::Options>),
     /// Say what a close reason or verdict means and what to do about it
     Explain(Explain),
 }

@@ -12,7 +12,7 @@ use crate::ops::logging::{Logging, stderr_is_the_journal};
 use crate::ops::passed_sockets::passed_sockets;
 use crate::ops::process_state;
 use crate::settings::settings;
-use crate::{daemon, explain};
+use crate::{daemon, explain, report};
 
 /// Runs a command to its end. An error has been told to the user by then.
 ///
@@ -23,6 +23,7 @@ pub fn run(command: Command) -> anyhow::Result<()> {
         Command::Serve(arguments) => serve(&arguments),
         Command::Check(arguments) => check(&arguments).inspect_err(tell),
         Command::DefaultConfig => print(config::DEFAULT_FILE).inspect_err(tell),
+        Command::Report(options) => report::run(&options).and_then(|page| print(&page)).inspect_err(tell),
         Command::Explain(arguments) => explain(&arguments).inspect_err(tell),
     }
 }

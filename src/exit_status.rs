@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use crate::config::Problems;
 use crate::net::{BindError, SocketMismatch};
+use crate::report::NothingUnderstood;
 
 /// The exit statuses of pulse-echo. Wrong usage, 2, is clap's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +14,8 @@ pub enum ExitStatus {
     Success = 0,
     /// A failure while running.
     Failure = 1,
+    /// The input of `report` has no record in it (`EX_DATAERR`).
+    DataError = 65,
     /// An address could not be bound (`EX_UNAVAILABLE`).
     Unavailable = 69,
     /// Bad configuration (`EX_CONFIG`), or sockets that do not fit it.
@@ -24,6 +27,8 @@ impl ExitStatus {
     pub fn of(error: &anyhow::Error) -> ExitStatus {
         if error.is::<Problems>() || error.is::<SocketMismatch>() {
             ExitStatus::Config
+        } else if error.is::<NothingUnderstood>() {
+            ExitStatus::DataError
         } else if error.is::<BindError>() {
             ExitStatus::Unavailable
         } else {

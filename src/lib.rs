@@ -15,6 +15,7 @@ pub mod explain;
 pub mod limits;
 pub mod net;
 pub mod ops;
+pub mod report;
 pub mod settings;
 mod tcp;
 mod upgrade;

@@ -81,6 +81,8 @@ enum Part {
     Overload,
     /// What a log that cannot be written costs
     Logs,
+    /// How fast logs are read back
+    Report,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -148,6 +150,7 @@ impl Part {
             Part::Heartbeats => parts::heartbeats::measure(bench),
             Part::Overload => parts::overload::measure(bench),
             Part::Logs => parts::logs::measure(bench),
+            Part::Report => parts::report::measure(bench),
         }
     }
 }

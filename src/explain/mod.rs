@@ -58,6 +58,11 @@ impl Explanation {
         self.words.settings
     }
 
+    /// Advice, the most helpful first.
+    pub fn what_to_do(&self) -> &'static [&'static str] {
+        self.words.what_to_do
+    }
+
     /// For a terminal.
     pub fn text(&self) -> String {
         let Explanation { name, sentence, kind, words } = self;

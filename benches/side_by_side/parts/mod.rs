@@ -6,3 +6,4 @@ pub mod heartbeats;
 pub mod idle;
 pub mod logs;
 pub mod overload;
+pub mod report;
