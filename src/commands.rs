@@ -7,7 +7,7 @@ use anyhow::Context as _;
 
 use crate::cli::{Check, Command, Explain, Serve};
 use crate::config::{self, Config};
-use crate::net::{CAN_TAKE_OVER, asked_whether, take_carried};
+use crate::net::{CAN_TAKE_OVER, asked_whether, take_carried, take_stored};
 use crate::ops::logging::{Logging, stderr_is_the_journal};
 use crate::ops::passed_sockets::passed_sockets;
 use crate::ops::process_state;
@@ -33,9 +33,10 @@ fn serve(arguments: &Serve) -> anyhow::Result<()> {
     if let Some(header) = asked_whether() {
         return header.and_then(|_| can_take_over(arguments)).inspect_err(tell);
     }
-    let carried = take_carried();
-    process_state::reset(carried.is_some()).context("cannot take care of signals").inspect_err(tell)?;
-    let passed = passed_sockets().context("cannot take the sockets passed to us").inspect_err(tell)?;
+    let inherited = take_carried();
+    process_state::reset(inherited.is_some()).context("cannot take care of signals").inspect_err(tell)?;
+    let mut passed = passed_sockets().context("cannot take the sockets passed to us").inspect_err(tell)?;
+    let carried = inherited.or_else(|| take_stored(&mut passed));
     let config = settings(arguments).inspect_err(tell)?;
     let logging = Logging::start(config.log.format, config.log.level).inspect_err(tell)?;
     daemon::serve(arguments, config, passed, carried, logging)

@@ -13,12 +13,14 @@ use crate::cli::Serve;
 use crate::config::{self, Change, Config, Count};
 use crate::core::Timing;
 use crate::limits;
-use crate::net::{self, Carried, InheritedSockets, ListenerOptions, Server, ServerOptions, close_the_rest};
+use crate::net::{
+    self, Carried, InheritedSockets, ListenerOptions, Server, ServerOptions, close_the_rest, forget_stored,
+};
 use crate::ops::logging::Logging;
 use crate::ops::signals::{self, Signals};
 use crate::ops::{events, orphans, process_state, systemd};
 use crate::settings::Reading;
-use crate::upgrade::Upgrade;
+use crate::upgrade::{Left, Upgrade};
 
 /// Serves until told to stop. An error has been told in the log by then.
 ///
@@ -57,6 +59,9 @@ fn serve_with(
         limits::make_room_for(options.max_connections);
         events::starting(source(arguments), options.workers, options.max_connections);
         systemd::connect();
+        if carried.is_some() {
+            forget_stored();
+        }
         let server = Server::bind(options, passed, understood(carried))?;
         let (commands, inbox) = mpsc::channel(1);
         let reloader =
@@ -122,8 +127,12 @@ async fn obey(
                 events::handover_failed(&anyhow!("server.keep_connections is false"));
             }
             signals::Command::HandOver => upgrade.begin(),
+            signals::Command::Leave if stopping => {}
             signals::Command::Leave => {
-                events::handover_failed(&anyhow!("no service manager keeps connections yet"))
+                match upgrade.leave(reloader.current.server.keep_connections, &commands).await {
+                    Left::WithTheServiceManager => return,
+                    Left::Nothing => heard = Some(signals::Command::Stop),
+                }
             }
         }
     }

@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::net::{self, Header, Program};
 use crate::ops::signals::{Command, Signals};
-use crate::ops::{events, process_state, systemd};
+use crate::ops::{events, fd_store, process_state, systemd};
 
 type Answer = Pin<Box<dyn Future<Output = anyhow::Result<()>>>>;
 
@@ -84,6 +84,40 @@ impl Upgrade {
         process_state::hear()?;
         systemd::ready();
         failed
+    }
+}
+
+/// What became of the connections in a restart.
+pub enum Left {
+    /// They wait for the next program: this one only has to end.
+    WithTheServiceManager,
+    /// They end as in any stop.
+    Nothing,
+}
+
+impl Upgrade {
+    /// Leaves the connections with the service manager, which restarts the service. Where the next program could not go on
+    /// with them, or there is no store, the failure is told.
+    pub async fn leave(&self, may: bool, commands: &mpsc::Sender<net::Command>) -> Left {
+        if !may || !fd_store::is_there() {
+            return Left::Nothing;
+        }
+        match self.try_to_leave(commands).await {
+            Ok(()) => Left::WithTheServiceManager,
+            Err(error) => {
+                events::handover_failed(&error);
+                Left::Nothing
+            }
+        }
+    }
+
+    async fn try_to_leave(&self, commands: &mpsc::Sender<net::Command>) -> anyhow::Result<()> {
+        let program = self.program.as_ref().map_err(|error| anyhow!("{error}"))?;
+        program.ask(Header::new(0).to_line()).await?;
+        let (answer, left) = oneshot::channel();
+        let sent = commands.send(net::Command::Leave(answer)).await;
+        ensure!(sent.is_ok(), "the server is stopping");
+        left.await.context("the server is stopping")?
     }
 }
 

@@ -7,9 +7,7 @@ use std::time::Duration;
 
 use socket2::{Socket, Type};
 
-use super::handover::{
-    Carried, CarriedConnection, CarriedListener, Header, close_the_rest, monotonic_ns, own,
-};
+use super::handover::{Carried, CarriedConnection, CarriedListener, Header, Sockets, monotonic_ns};
 use super::listen::{Admission, Listener};
 use super::options::ListenerOptions;
 use super::worker::Adopted;
@@ -29,36 +27,38 @@ pub fn totals(header: &Header) -> Totals {
 }
 
 /// Takes the socket that listens for `options`, if there is one.
-pub fn listener(sockets: &mut Vec<CarriedListener>, options: &ListenerOptions) -> Option<Listener> {
+pub fn listener(carried: &mut Carried, options: &ListenerOptions) -> Option<Listener> {
+    let listeners = &mut carried.description.header.listeners;
     let suits = |socket: &CarriedListener| {
         socket.address == options.address && (options.address.port() != 0 || *socket.name == *options.name)
     };
-    let socket = sockets.swap_remove(sockets.iter().position(suits)?);
-    let socket = Socket::from(own(socket.descriptor).ok()?);
+    let listener = listeners.swap_remove(listeners.iter().position(suits)?);
+    let socket = Socket::from(carried.sockets.take(listener.descriptor)?);
     Listener::from_carried(socket, options).ok()
 }
 
 /// Gives the connections to the event loops; each that cannot be gone on with ends alone, and says why.
 pub fn adopt(carried: Carried, listeners: &[ListenerOptions], admission: &Admission) {
-    let header = carried.description.header;
+    let Carried { description, mut sockets } = carried;
+    let header = description.header;
     let pause = Duration::from_nanos(monotonic_ns().saturating_sub(header.frozen_at_ns));
     let listeners: Vec<Arc<ListenerOptions>> = listeners.iter().cloned().map(Arc::new).collect();
     let (mut adopted, mut lost) = (0, 0);
-    for line in &carried.description.connections {
+    for line in &description.connections {
         admission.take_over();
         let given = match CarriedConnection::read(line) {
-            Some(connection) => give(connection, &listeners, admission, pause),
+            Some(connection) => give(connection, &mut sockets, &listeners, admission, pause),
             None => lose_unknown(admission, "its description is damaged"),
         };
         if given { adopted += 1 } else { lost += 1 }
     }
     // Lines that are missing were connections too.
-    for _ in carried.description.connections.len() as u64..header.connections.min(MOST_CONNECTIONS) {
+    for _ in description.connections.len() as u64..header.connections.min(MOST_CONNECTIONS) {
         admission.take_over();
         lose_unknown(admission, "its description is missing");
         lost += 1;
     }
-    close_the_rest();
+    sockets.close_the_rest();
     log_queue::count_lost(header.log_lost);
     events::adopted(adopted, lost, pause);
 }
@@ -68,12 +68,13 @@ const MOST_CONNECTIONS: u64 = 1 << 30;
 
 fn give(
     connection: CarriedConnection,
+    sockets: &mut Sockets,
     listeners: &[Arc<ListenerOptions>],
     admission: &Admission,
     pause: Duration,
 ) -> bool {
     let CarriedConnection { conn, peer, listener, descriptor, state } = connection;
-    let socket = own(descriptor).ok().map(Socket::from).filter(is_stream);
+    let socket = sockets.take(descriptor).map(Socket::from).filter(is_stream);
     let local = socket.as_ref().and_then(|socket| socket.local_addr().ok()?.as_socket()).map(tcp::canonical);
     let evidence = socket.as_ref().map(tcp::evidence).unwrap_or_default();
     let lose = |cause| {

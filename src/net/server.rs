@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::adoption;
 use super::event_loop::{Phase, clock};
-use super::handover::{Carried, Description, Header, Program, monotonic_ns, own};
+use super::handover::{Carried, Description, Header, Program, leave, monotonic_ns};
 use super::listen::{Admission, InheritedSockets, Listener, ListenerLost, Listeners};
 use super::options::{ListenerOptions, ServerOptions};
 use super::watchdog::Watchdog;
@@ -27,6 +27,8 @@ pub enum Command {
     Summary,
     /// Let this program go on with everything, and answer why it could not. It never answers that it could.
     HandOver(Program, oneshot::Sender<anyhow::Error>),
+    /// Leave everything with the service manager, for the program that it starts next, and answer whether that is done.
+    Leave(oneshot::Sender<anyhow::Result<()>>),
 }
 
 /// A server whose addresses are bound.
@@ -51,16 +53,13 @@ impl Server {
         let passed = passed.collect::<Result<Vec<_>, _>>()?;
         inherited.finish()?; // before binding: a socket under a wrong name holds the very address
         let listeners = options.listeners.iter().zip(passed);
-        let mut before =
-            carried.as_mut().map(|carried| std::mem::take(&mut carried.description.header.listeners));
         let mut of_before =
-            |options| before.as_mut().and_then(|sockets| adoption::listener(sockets, options));
+            |options| carried.as_mut().and_then(|carried| adoption::listener(carried, options));
         let listeners = listeners.map(|(options, passed)| {
             let passed = passed.or_else(|| of_before(options));
             passed.map_or_else(|| Listener::bind(options), Ok)
         });
         let listeners = listeners.collect::<Result<_, _>>()?;
-        before.iter().flatten().for_each(|unwanted| drop(own(unwanted.descriptor)));
         Ok(Server { options, listeners, carried })
     }
 
@@ -85,7 +84,11 @@ impl Server {
         let mut serving = Running { admission, listeners, options, watchdog, summary_at };
         systemd::ready();
         let served = tokio::select! {
-            served = serving.until_stopped(&mut commands) => served,
+            served = serving.until_stopped(&mut commands) => match served {
+                Ok(End::Left) => return Ok(()),
+                Ok(End::Stopped) => Ok(()),
+                Err(lost) => Err(lost),
+            },
             () = finished.any() => return Err(anyhow!("an event loop died")),
         };
         serving.drain(&mut commands, finished).await?;
@@ -103,6 +106,14 @@ fn start_workers(count: usize) -> anyhow::Result<(Vec<Worker>, Finished)> {
     Ok((workers, finished))
 }
 
+/// How serving ends.
+enum End {
+    /// The connections are to end too.
+    Stopped,
+    /// They wait for the next program.
+    Left,
+}
+
 /// A server at work.
 struct Running {
     admission: Arc<Admission>,
@@ -113,7 +124,7 @@ struct Running {
 }
 
 impl Running {
-    async fn until_stopped(&mut self, commands: &mut mpsc::Receiver<Command>) -> Result<(), ListenerLost> {
+    async fn until_stopped(&mut self, commands: &mut mpsc::Receiver<Command>) -> Result<End, ListenerLost> {
         loop {
             let command = tokio::select! {
                 command = commands.recv() => command,
@@ -137,9 +148,38 @@ impl Running {
                 Some(Command::HandOver(program, answer)) => {
                     let _ = answer.send(self.hand_over(&program).await);
                 }
-                Some(Command::Stop) | None => return Ok(()),
+                Some(Command::Leave(answer)) => {
+                    let left = self.leave().await;
+                    let is_over = left.is_ok();
+                    let _ = answer.send(left);
+                    if is_over {
+                        return Ok(End::Left);
+                    }
+                }
+                Some(Command::Stop) | None => return Ok(End::Stopped),
             }
         }
+    }
+
+    /// Stops everything where it is, and leaves it. Where that fails all is as before.
+    async fn leave(&mut self) -> anyhow::Result<()> {
+        let began_at = clock::now();
+        self.listeners.pause().await;
+        let left = match self.describe().await {
+            Ok((description, kept)) => {
+                let connections = description.connections.len();
+                leave(description, &kept).map(|()| connections)
+            }
+            Err(error) => Err(error),
+        };
+        let left = left.inspect_err(|_| self.go_on());
+        events::left(left?, clock::now().saturating_duration_since(began_at));
+        Ok(())
+    }
+
+    fn go_on(&mut self) {
+        self.admission.workers().iter().for_each(|worker| worker.enter(Phase::Serving));
+        self.listeners.resume();
     }
 
     /// Becomes `program`, which goes on with everything. Returns only where that fails, and then all is as before.
@@ -155,8 +195,7 @@ impl Running {
             }
             Err(error) => error,
         };
-        self.admission.workers().iter().for_each(|worker| worker.enter(Phase::Serving));
-        self.listeners.resume();
+        self.go_on();
         error
     }
 
@@ -236,7 +275,7 @@ fn next_summary(options: &ServerOptions) -> Option<Instant> {
 async fn stop_wanted(commands: &mut mpsc::Receiver<Command>, admission: &Admission) {
     loop {
         match commands.recv().await {
-            Some(Command::Change(..) | Command::HandOver(..)) => {}
+            Some(Command::Change(..) | Command::HandOver(..) | Command::Leave(..)) => {}
             Some(Command::Summary) => events::summary(&admission.totals()),
             Some(Command::Stop) | None => return,
         }

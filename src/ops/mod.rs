@@ -2,6 +2,7 @@
 
 mod errno;
 pub mod events;
+pub mod fd_store;
 pub mod journal;
 pub mod json;
 pub mod log_queue;

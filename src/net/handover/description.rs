@@ -34,6 +34,9 @@ pub struct Header {
     pub listeners: Vec<CarriedListener>,
     /// How many lines follow.
     pub connections: u64,
+    /// Where the descriptors are sent, by which numbers they are spoken of, in the order of sending.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sent: Vec<RawFd>,
 }
 
 /// A socket that listens.
@@ -84,6 +87,7 @@ impl Header {
             log_lost: 0,
             listeners: Vec::new(),
             connections: 0,
+            sent: Vec::new(),
         }
     }
 

@@ -1,5 +1,6 @@
 //! What the program before has left in this process.
 
+use std::collections::HashMap;
 use std::env;
 use std::fs::File;
 use std::io::{Read as _, Seek as _};
@@ -44,20 +45,58 @@ fn forget_variable() {
     unsafe { env::remove_var(CARRIED) };
 }
 
-/// Descriptors of the program before, by their numbers, and what they mean.
+/// What the program before left, and what it means.
 #[derive(Debug)]
 pub struct Carried {
     /// What it said.
     pub description: Description,
+    /// What it spoke of.
+    pub sockets: Sockets,
+}
+
+/// Descriptors of the program before, by the numbers they had there.
+#[derive(Debug)]
+pub struct Sockets(Option<HashMap<RawFd, OwnedFd>>);
+
+impl Sockets {
+    /// Takes one; each is there once.
+    pub fn take(&mut self, number: RawFd) -> Option<OwnedFd> {
+        match &mut self.0 {
+            Some(received) => received.remove(&number),
+            None => own(number).ok(),
+        }
+    }
+
+    /// Closes those that nobody took: their peers would wait for ever.
+    pub fn close_the_rest(self) {
+        if self.0.is_none() {
+            close_the_rest();
+        }
+    }
+}
+
+impl From<HashMap<RawFd, OwnedFd>> for Sockets {
+    fn from(received: HashMap<RawFd, OwnedFd>) -> Sockets {
+        Sockets(Some(received))
+    }
 }
 
 impl Carried {
     fn read(number: RawFd) -> anyhow::Result<Carried> {
-        let mut file = File::from(own(number).context("its description is not there")?);
+        let description = Carried::read_description(own(number).context("its description is not there")?)?;
+        Ok(Carried { description, sockets: Sockets(None) })
+    }
+
+    /// Reads it from the file that it is in.
+    ///
+    /// # Errors
+    /// It is none of ours.
+    pub fn read_description(file: OwnedFd) -> anyhow::Result<Description> {
+        let mut file = File::from(file);
         file.rewind()?;
         let mut text = String::new();
         file.take(LONGEST).read_to_string(&mut text)?;
-        Ok(Carried { description: Description::read(&text)? })
+        Description::read(&text)
     }
 }
 
@@ -73,7 +112,7 @@ pub fn close_the_rest() {
 /// # Errors
 /// It is not open, or is one of the standard streams.
 #[expect(unsafe_code, reason = "the program before names descriptors by number; from here on they are owned")]
-pub fn own(number: RawFd) -> nix::Result<OwnedFd> {
+fn own(number: RawFd) -> nix::Result<OwnedFd> {
     if number <= libc::STDERR_FILENO {
         return Err(Errno::EBADF);
     }

@@ -4,7 +4,9 @@
 mod description;
 mod inherited;
 mod program;
+mod store;
 
 pub use description::{CarriedConnection, CarriedListener, Description, Header};
-pub use inherited::{CAN_TAKE_OVER, Carried, asked_whether, close_the_rest, own, take};
+pub use inherited::{CAN_TAKE_OVER, Carried, Sockets, asked_whether, close_the_rest, take};
 pub use program::{Program, monotonic_ns};
+pub use store::{forget_stored, leave, take_stored};

@@ -14,6 +14,6 @@ pub use listener::{
 };
 pub use server::{
     Stall, Totals, adopted, connections_clamped, descriptor_limit_kept, drain, fatal, handover,
-    handover_failed, journal_missed, panicked, reload_failed, reload_waits, reloaded,
+    handover_failed, journal_missed, left, panicked, reload_failed, reload_waits, reloaded,
     service_manager_unreachable, setting_changed, stall, starting, stopped, stuck, summary,
 };

@@ -145,6 +145,16 @@ pub fn handover(connections: usize, duration: Duration) {
     );
 }
 
+/// The connections wait with the service manager for the next program.
+pub fn left(connections: usize, duration: Duration) {
+    info!(
+        event = display("handover"),
+        connections,
+        duration_ms = milliseconds(duration),
+        "leaving {connections} connections with the service manager, for the program that it starts next"
+    );
+}
+
 /// They did not, and are served on.
 pub fn handover_failed(why: &anyhow::Error) {
     error!(event = display("handover_failed"), "cannot hand the connections over: {why:#}; serving on");
