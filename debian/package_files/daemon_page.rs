@@ -24,6 +24,15 @@ const SECTIONS: [(&str, &[(&str, &str)]); 5] = [
             ),
             ("SIGHUP", "Reload the configuration file, wholly or, on any error, not at all."),
             ("SIGUSR1", "Write a summary record now, at level info."),
+            (
+                "SIGUSR2",
+                "Let the program at the path of this one take over in this process; connections stay open. Where it \
+                 cannot, a handover_failed record says why.",
+            ),
+            (
+                "SIGRTMIN+1",
+                "Leave the connections with systemd for the next program, and end: the unit sends it for systemctl restart.",
+            ),
         ],
     ),
     (
@@ -48,6 +57,7 @@ const SECTIONS: [(&str, &[(&str, &str)]); 5] = [
             ("0", "Clean stop."),
             ("1", "Failure while running."),
             ("2", "Wrong usage."),
+            ("65", "report: no record understood."),
             ("69", "An address could not be bound."),
             ("78", "Bad configuration, or sockets of systemd that do not fit it."),
         ],
