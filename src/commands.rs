@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::Context as _;
 
@@ -10,7 +11,7 @@ use crate::config::{self, Config};
 use crate::ops::logging::{Logging, stderr_is_the_journal};
 use crate::ops::passed_sockets::passed_sockets;
 use crate::ops::process_state;
-use crate::settings::settings;
+use crate::settings::first_settings;
 use crate::{daemon, explain};
 
 /// Runs a command to its end. An error has been told to the user by then.
@@ -30,7 +31,7 @@ pub fn run(command: Command) -> anyhow::Result<()> {
 fn serve(arguments: &Serve) -> anyhow::Result<()> {
     process_state::reset().context("cannot take care of signals").inspect_err(tell)?;
     let passed = passed_sockets().context("cannot take the sockets passed to us").inspect_err(tell)?;
-    let config = settings(arguments).inspect_err(tell)?;
+    let config = first_settings(arguments, tell_wait).inspect_err(tell)?;
     let logging = Logging::start(config.log.format, config.log.level).inspect_err(tell)?;
     daemon::serve(arguments, config, passed, logging)
 }
@@ -62,9 +63,23 @@ fn print(text: &str) -> anyhow::Result<()> {
 }
 
 fn tell(error: &anyhow::Error) {
-    // The journal takes each line for a record, and for an error only where it says so, see sd-daemon(3).
-    let severity = if stderr_is_the_journal() { "<3>" } else { "" };
-    for line in format!("pulse-echo: {error:#}").lines() {
+    say("<3>", &format!("{error:#}"));
+}
+
+fn tell_wait(waited: Duration) {
+    let seconds = waited.as_secs();
+    say(
+        "<4>",
+        &format!(
+            "the configuration file is not read after {seconds} s, as on a mount that hangs; still waiting"
+        ),
+    );
+}
+
+/// The journal takes each line for a record, and for information unless it says what it is, see sd-daemon(3).
+fn say(severity: &str, words: &str) {
+    let severity = if stderr_is_the_journal() { severity } else { "" };
+    for line in format!("pulse-echo: {words}").lines() {
         // Standard error may be closed; there is nobody else to tell.
         let _ = writeln!(io::stderr(), "{severity}{line}");
     }

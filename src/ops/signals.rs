@@ -4,6 +4,8 @@ use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::process_state;
+
 /// The signals the daemon heeds.
 #[derive(Debug)]
 pub struct Signals {
@@ -35,15 +37,17 @@ impl Signals {
     /// # Errors
     /// The system refuses a handler.
     pub fn listen() -> io::Result<Signals> {
-        Ok(Signals {
+        let signals = Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             quit: signal(SignalKind::quit())?,
             hangup: signal(SignalKind::hangup())?,
             user_1: signal(SignalKind::user_defined1())?,
             user_2: signal(SignalKind::user_defined2())?,
-            restart: signal(SignalKind::from_raw(restart_signal()))?,
-        })
+            restart: signal(SignalKind::from_raw(process_state::restart_signal()))?,
+        };
+        process_state::hand_signals_over();
+        Ok(signals)
     }
 
     /// The next command. Signals of one kind that come faster than they are heard count as one.
@@ -58,9 +62,4 @@ impl Signals {
             _ = self.restart.recv() => Command::Handover,
         }
     }
-}
-
-/// SIGRTMIN+1.
-pub(super) fn restart_signal() -> libc::c_int {
-    libc::SIGRTMIN() + 1
 }
