@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use nix::sys::stat::fstat;
 use socket2::{Domain, SockRef, Socket, Type};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -238,6 +239,14 @@ impl AcceptingListener {
     /// It is whole at every unlock.
     fn current_options(&self) -> MutexGuard<'_, Arc<ListenerOptions>> {
         self.options.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The number of its socket in the kernel's tables.
+    ///
+    /// # Errors
+    /// The socket is gone.
+    pub fn inode(&self) -> io::Result<u64> {
+        Ok(fstat(self.socket().get_ref())?.st_ino)
     }
 
     /// Whether the service manager opened its socket, and keeps it open.
