@@ -11,6 +11,7 @@ use crate::config::{self, Config};
 use crate::ops::logging::{Logging, stderr_is_the_journal};
 use crate::ops::passed_sockets::passed_sockets;
 use crate::ops::process_state;
+use crate::ops::text::fit;
 use crate::settings::first_settings;
 use crate::{daemon, explain};
 
@@ -79,7 +80,7 @@ fn tell_wait(waited: Duration) {
 /// The journal takes each line for a record, and for information unless it says what it is, see sd-daemon(3).
 fn say(severity: &str, words: &str) {
     let severity = if stderr_is_the_journal() { severity } else { "" };
-    for line in format!("pulse-echo: {words}").lines() {
+    for line in format!("pulse-echo: {}", fit(words)).lines() {
         // Standard error may be closed; there is nobody else to tell.
         let _ = writeln!(io::stderr(), "{severity}{line}");
     }

@@ -1,7 +1,9 @@
 //! `serve`: joins configuration, log, signals, service manager and server.
 
+use std::borrow::Cow;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::rc::Rc;
 use std::thread::available_parallelism;
 
@@ -51,7 +53,7 @@ fn serve_with(
         let signals = Signals::listen()?; // from here on no signal ends us unheard
         orphans::reap()?;
         limits::make_room_for(options.max_connections);
-        events::starting(source(arguments), options.workers, options.max_connections);
+        events::starting(&source(arguments), options.workers, options.max_connections);
         systemd::connect();
         let server = Server::bind(options, passed)?;
         let (commands, inbox) = mpsc::channel(1);
@@ -62,9 +64,9 @@ fn serve_with(
     })
 }
 
-fn source(arguments: &Serve) -> &str {
+fn source(arguments: &Serve) -> Cow<'_, str> {
     let file = arguments.config.as_deref();
-    file.map_or("the built-in default (loopback only)", |file| file.to_str().unwrap_or("a file"))
+    file.map_or("the built-in default (loopback only)".into(), Path::to_string_lossy)
 }
 
 /// Turns signals into commands, for ever. It waits for signals alone: a file may take its time, and another SIGHUP begins
