@@ -57,7 +57,7 @@ fn a_file_is_quoted_without_what_cannot_be_seen() {
         EVIL.to_owned(),
         format!("{EVIL} = 1"),
         format!("'{EVIL}' = 1"),
-        format!("\"\\u001b[31m\" = 1"),
+        "\"\\u001b[31m\" = 1".to_owned(),
         format!("[{EVIL}]"),
         format!("server.workers = '{EVIL}'"),
         "server.workers = \"\\u001b[31m\\u009b\\r\\u202e\"".to_owned(),
