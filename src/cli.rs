@@ -1,12 +1,17 @@
 //! The command line.
 
+use std::env;
+use std::ffi::OsString;
+use std::io::{self, Write as _};
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
 
 use crate::explain;
 use crate::ops::logging::{LogFormat, LogLevel};
+use crate::ops::text::{fit, visible};
 use crate::report;
 
 /// A TCP echo and heartbeat server that says why each connection ended.
@@ -16,6 +21,26 @@ pub struct Cli {
     #[command(subcommand)]
     /// What to do.
     pub command: Command,
+}
+
+impl Cli {
+    /// The command line of this process.
+    ///
+    /// # Errors
+    /// Help was asked for, or usage is wrong; that has been told. The exit status.
+    pub fn of_process() -> Result<Cli, ExitCode> {
+        Cli::try_parse().map_err(|error| {
+            let quoted = |argument: OsString| argument.to_string_lossy().into_owned();
+            let harmless = env::args_os().map(quoted).all(|argument| argument == visible(&argument));
+            // Standard output or error may be closed; there is nobody else to tell.
+            let _ = match harmless {
+                true => error.print(),
+                // Without colours, and without what would be taken for one.
+                false => io::stderr().write_all(fit(&error.to_string()).as_bytes()),
+            };
+            u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
+        })
+    }
 }
 
 /// The commands.

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::Context as _;
 
@@ -11,7 +12,8 @@ use crate::net::{CAN_TAKE_OVER, asked_whether, take_carried, take_stored};
 use crate::ops::logging::{Logging, stderr_is_the_journal};
 use crate::ops::passed_sockets::passed_sockets;
 use crate::ops::process_state;
-use crate::settings::settings;
+use crate::ops::text::fit;
+use crate::settings::{first_settings, settings};
 use crate::{daemon, explain, report};
 
 /// Runs a command to its end. An error has been told to the user by then.
@@ -37,7 +39,7 @@ fn serve(arguments: &Serve) -> anyhow::Result<()> {
     process_state::reset(inherited.is_some()).context("cannot take care of signals").inspect_err(tell)?;
     let mut passed = passed_sockets().context("cannot take the sockets passed to us").inspect_err(tell)?;
     let carried = inherited.or_else(|| take_stored(&mut passed));
-    let config = settings(arguments).inspect_err(tell)?;
+    let config = first_settings(arguments, tell_wait).inspect_err(tell)?;
     let logging = Logging::start(config.log.format, config.log.level).inspect_err(tell)?;
     daemon::serve(arguments, config, passed, carried, logging)
 }
@@ -75,9 +77,23 @@ fn print(text: &str) -> anyhow::Result<()> {
 }
 
 fn tell(error: &anyhow::Error) {
-    // The journal takes each line for a record, and for an error only where it says so, see sd-daemon(3).
-    let severity = if stderr_is_the_journal() { "<3>" } else { "" };
-    for line in format!("pulse-echo: {error:#}").lines() {
+    say("<3>", &format!("{error:#}"));
+}
+
+fn tell_wait(waited: Duration) {
+    let seconds = waited.as_secs();
+    say(
+        "<4>",
+        &format!(
+            "the configuration file is not read after {seconds} s, as on a mount that hangs; still waiting"
+        ),
+    );
+}
+
+/// The journal takes each line for a record, and for information unless it says what it is, see sd-daemon(3).
+fn say(severity: &str, words: &str) {
+    let severity = if stderr_is_the_journal() { severity } else { "" };
+    for line in format!("pulse-echo: {}", fit(words)).lines() {
         // Standard error may be closed; there is nobody else to tell.
         let _ = writeln!(io::stderr(), "{severity}{line}");
     }

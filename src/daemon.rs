@@ -1,7 +1,9 @@
 //! `serve`: joins configuration, log, signals, service manager and server.
 
+use std::borrow::Cow;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::rc::Rc;
 use std::thread::available_parallelism;
 
@@ -57,7 +59,7 @@ fn serve_with(
         process_state::hear()?; // what the program before held back
         orphans::reap()?;
         limits::make_room_for(options.max_connections);
-        events::starting(source(arguments), options.workers, options.max_connections);
+        events::starting(&source(arguments), options.workers, options.max_connections);
         systemd::connect();
         if carried.is_some() {
             forget_stored();
@@ -80,9 +82,9 @@ fn understood(carried: Option<anyhow::Result<Carried>>) -> Option<Carried> {
     carried.ok()
 }
 
-fn source(arguments: &Serve) -> &str {
+fn source(arguments: &Serve) -> Cow<'_, str> {
     let file = arguments.config.as_deref();
-    file.map_or("the built-in default (loopback only)", |file| file.to_str().unwrap_or("a file"))
+    file.map_or("the built-in default (loopback only)".into(), Path::to_string_lossy)
 }
 
 /// Turns signals into commands, for ever. It waits for signals alone: a file may take its time, and another SIGHUP begins

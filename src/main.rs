@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use pulse_echo::{cli::Cli, commands, exit_status::ExitStatus};
 use tikv_jemallocator::Jemalloc;
 
@@ -11,7 +10,11 @@ use tikv_jemallocator::Jemalloc;
 static ALLOCATOR: Jemalloc = Jemalloc;
 
 fn main() -> ExitCode {
-    match commands::run(Cli::parse().command) {
+    let command = match Cli::of_process() {
+        Ok(line) => line.command,
+        Err(status) => return status,
+    };
+    match commands::run(command) {
         Ok(()) => ExitStatus::Success.into(),
         Err(error) => ExitStatus::of(&error).into(),
     }

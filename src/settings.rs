@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
@@ -21,6 +22,27 @@ const USUAL: Duration = Duration::from_secs(5);
 const MOST_HANGING: usize = 8;
 
 static READING: AtomicUsize = AtomicUsize::new(0);
+
+/// The settings to start with. `waiting` is called once if reading them takes long.
+///
+/// A thread that waits for a file hears no signal. So another one reads, and this one stays free to be stopped.
+///
+/// # Errors
+/// [`crate::config::Problems`], or there is no thread left.
+pub fn first_settings(arguments: &Serve, waiting: impl FnOnce(Duration)) -> anyhow::Result<Config> {
+    let (answer, result) = mpsc::channel();
+    let arguments = arguments.clone();
+    let read = move || answer.send(settings(&arguments));
+    let thread = thread::Builder::new().name("settings".to_owned());
+    thread.spawn(read).context("there is no thread to read the settings")?;
+    match result.recv_timeout(USUAL) {
+        Ok(settings) => settings,
+        Err(_) => {
+            waiting(USUAL);
+            result.recv()?
+        }
+    }
+}
 
 /// The settings, read now.
 ///

@@ -1,17 +1,20 @@
-//! A configuration file on a mount that hangs holds up its reload, and nothing else.
+//! A configuration file on a mount that hangs holds up its start or reload, and nothing else.
 
 mod support;
 
 use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader};
 use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use support::client::Client;
 use support::daemon::{Daemon, LISTENERS, serve};
-use support::process::TempFile;
+use support::process::{BINARY, Process, TempFile};
 use support::{eventually_true, skip};
 
 /// A file system whose server never answers.
@@ -113,4 +116,36 @@ fn reloads_that_hang_are_bounded() {
     assert_eq!(threads() - before, 8);
     drop(hung);
     eventually_true("the threads are gone", || threads() == before);
+}
+
+/// As process 1, the way a container starts it, and as any other.
+#[test]
+fn a_start_that_hangs_says_so_and_can_be_stopped() {
+    let Some(hung) = HungMount::mount("start") else {
+        return skip("no file system can be mounted, or there is no /dev/fuse");
+    };
+    let file = hung.directory.join("file");
+    let file = file.to_str().expect("a path of plain characters");
+    for wrapper in [&["env"][..], &["unshare", "--pid", "--fork", "--kill-child", "--"]] {
+        let mut command = Command::new(wrapper[0]);
+        command.args(&wrapper[1..]).args([BINARY, "serve", "--config", file]).env_remove("JOURNAL_STREAM");
+        let mut daemon = Process::spawn(command.stderr(Stdio::piped()));
+        let mut said = String::new();
+        let mut errors = BufReader::new(daemon.stderr.take().expect("it is piped"));
+        errors.read_line(&mut said).expect("plain text");
+        if said.starts_with("unshare: ") {
+            return skip("no namespace of processes");
+        }
+        assert!(said.contains("is not read after 5 s, as on a mount that hangs"), "{said}");
+        match child_of(&daemon) {
+            Some(process_1) => kill(process_1, Signal::SIGTERM).expect("it runs"),
+            None => daemon.signal(Signal::SIGTERM),
+        }
+        assert_eq!(daemon.wait_exit().code(), Some(0), "a clean stop: nothing was served");
+    }
+}
+
+fn child_of(process: &Process) -> Option<Pid> {
+    let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", process.id())).ok()?;
+    children.trim().parse().ok().map(Pid::from_raw)
 }

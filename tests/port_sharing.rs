@@ -4,12 +4,14 @@ mod support;
 
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
+use std::process::Command;
 
 use nix::sys::signal::Signal;
 use socket2::{Domain, Socket, Type};
 use support::client::Client;
-use support::daemon::Daemon;
-use support::eventually;
+use support::daemon::{Daemon, serve};
+use support::process::TempFile;
+use support::{eventually, skip};
 
 /// A port that nobody uses.
 fn free_port() -> u16 {
@@ -86,4 +88,44 @@ fn a_port_that_was_handed_from_one_address_to_another_is_not_shared() {
         is_refused(new);
         is_refused(SocketAddr::from((one, port)));
     }
+}
+
+/// As 0.0.0.0 takes over from 127.0.0.1, the port is ours to share, but not with those who hold it elsewhere.
+#[test]
+fn a_reload_to_all_addresses_joins_nobody_who_would_share_one_of_them() {
+    let port = free_port();
+    let [one, other, all] = [[127, 0, 0, 1], [127, 0, 0, 2], [0, 0, 0, 0]].map(|ip| (ip, port).into());
+    let foreign = share(other).expect("a free port");
+    let daemon = Daemon::start_with_file(&listener(one));
+    reload(&daemon, &listener(all));
+    let failed = daemon.wait_for_event("reload_failed");
+    assert!(failed["message"].as_str().is_some_and(|message| message.contains("in use")), "{failed}");
+    Client::connect(one).echo("hello\n");
+    drop(foreign);
+    reload_to(&daemon, all);
+}
+
+#[test]
+fn where_nobody_can_know_who_listens_a_reload_shares_nothing() {
+    let port = free_port();
+    let [one, all] = [[127, 0, 0, 1], [0, 0, 0, 0]].map(|ip| (ip, port).into());
+    let config = TempFile::new(listener(one));
+    let direct = serve(&config);
+    let hide = "mount -t tmpfs none /proc && exec \"$@\"";
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "--", "sh", "-c", hide, "sh"]);
+    if !Command::new("unshare")
+        .args(["--mount", "sh", "-c", hide, "sh", "true"])
+        .status()
+        .is_ok_and(|s| s.success())
+    {
+        return skip("no mount namespace");
+    }
+    command.arg(direct.get_program()).args(direct.get_args());
+    let daemon = Daemon::start_command(command, config);
+    reload(&daemon, &listener(all));
+    let failed = daemon.wait_for_event("reload_failed");
+    let words = "/proc/self/net/tcp does not tell whether another process listens there too";
+    assert!(failed["message"].as_str().is_some_and(|message| message.contains(words)), "{failed}");
+    Client::connect(one).echo("hello\n");
 }

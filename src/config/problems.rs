@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::error::Error;
 use std::fmt;
 
-use super::wording::visible;
+use crate::ops::text::visible;
 
 /// A place in a file. Both count from 1, the column in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -18,17 +18,19 @@ const NO_COMMA: &str = "missing comma between";
 
 /// The tree; `None` where the parser lost its way, for then every later finding would be noise.
 pub(super) fn parse<'t>(findings: &Findings<'t>) -> Option<Spanned<DeTable<'t>>> {
-    let (tree, mut errors) = DeTable::parse_recoverable(findings.text);
+    let (tree, errors) = DeTable::parse_recoverable(findings.text);
     let harmless = |error: &Error| error.message() == DUPLICATE_KEY && !opens_list(error, findings);
     let sound = errors.iter().all(harmless);
-    errors.sort_by_cached_key(start); // there may be as many as characters, and they are large
+    // There may be as many as characters, and they are large: their order is found without moving them.
+    let mut order: Vec<(usize, &Error)> = errors.iter().map(|error| (start(error), error)).collect();
+    order.sort_by_key(|(start, _)| *start);
     // What follows on the same line is nearly always the parser finding its way back.
-    errors.dedup_by_key(|error| findings.line(start(error)));
+    order.dedup_by_key(|(start, _)| findings.line(*start));
     // In a list that is not closed every further line lacks a comma.
     let no_comma = |error: &Error| error.message().starts_with(NO_COMMA);
-    errors.dedup_by(|error, earlier| no_comma(error) && no_comma(earlier));
-    let (first, more) = errors.split_at(errors.len().min(MOST_SHOWN));
-    first.iter().for_each(|error| report(error, findings));
+    order.dedup_by(|(_, error), (_, earlier)| no_comma(error) && no_comma(earlier));
+    let (first, more) = order.split_at(order.len().min(MOST_SHOWN));
+    first.iter().for_each(|(_, error)| report(error, findings));
     findings.count(more.len());
     sound.then_some(tree)
 }

@@ -2,6 +2,8 @@
 
 use toml::de::DeValue;
 
+use crate::ops::text::visible;
+
 /// Longer texts are cut in messages, by characters.
 const LONGEST_EXCERPT: usize = 64;
 
@@ -39,15 +41,6 @@ fn quoted(text: &str) -> String {
 /// The beginning of `text` as it is, but on one line, what cannot be seen written as escapes.
 pub(super) fn plain(text: &str) -> String {
     visible(&excerpt(text))
-}
-
-/// `text` as it is, but on one line, what cannot be seen written as escapes.
-pub(super) fn visible(text: &str) -> String {
-    let seen = |character: char| match character {
-        '"' | '\'' | '\\' => character.to_string(),
-        other => other.escape_debug().to_string(),
-    };
-    text.chars().map(seen).collect()
 }
 
 /// The beginning of `text`, all of it if it is short.

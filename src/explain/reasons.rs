@@ -83,7 +83,9 @@ pub(super) fn words(reason: CloseReason) -> Words {
         },
         CloseReason::LifetimeOver => Words {
             on_the_wire: "The server echoed what had arrived, sent FIN and gave the peer five seconds to finish.",
-            causes: &["The connection grew older than deadlines.lifetime; nothing was wrong with it."],
+            causes: &[
+                "The connection grew older than deadlines.lifetime, or than nine tenths of it: each ends at a random moment of the last tenth. Nothing was wrong with it.",
+            ],
             what_to_do: &[
                 "Nothing: clients should reconnect. To keep connections longer, raise the lifetime or switch it off.",
             ],

@@ -14,3 +14,4 @@ pub mod passed_sockets;
 pub mod process_state;
 pub mod signals;
 pub mod systemd;
+pub mod text;

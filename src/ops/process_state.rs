@@ -3,6 +3,7 @@
 //! A parent that blocked SIGTERM, or left an alarm running, would otherwise decide how the daemon ends.
 
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::errno::Errno;
 use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
@@ -26,6 +27,12 @@ const IGNORED: [Signal; 7] = [
 /// Those of them that [`super::signals`] heeds.
 const HEEDED: [Signal; 3] = [Signal::SIGHUP, Signal::SIGUSR1, Signal::SIGUSR2];
 
+/// Signals that end the daemon. As process 1 it would not even hear them: their default is ignored there.
+const STOPPING: [Signal; 3] = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGQUIT];
+
+/// Whether [`super::signals`] hears them, which then knows how to end.
+static HEARD: AtomicBool = AtomicBool::new(false);
+
 /// Makes the process a daemon's, before it has a second thread: those inherit the mask.
 ///
 /// # Errors
@@ -36,6 +43,9 @@ pub fn reset(hears_later: bool) -> io::Result<()> {
     let heeded = |signal: &Signal| HEEDED.contains(signal);
     for ignored in IGNORED.into_iter().filter(|signal| !(hears_later && heeded(signal))) {
         dispose(ignored, SigHandler::SigIgn)?;
+    }
+    for stopping in STOPPING {
+        dispose(stopping, SigHandler::Handler(leave))?;
     }
     if !hears_later {
         ignore_real_time_restart()?;
@@ -74,9 +84,23 @@ pub fn leave_signals_to_main_thread() {
     let _ = others.thread_block(); // no thread may not
 }
 
+/// From now on signals are commands. Their handlers call the former one too, which leaves it to them.
+pub(super) fn hand_signals_over() {
+    HEARD.store(true, Ordering::Release);
+}
+
+/// Nothing is served yet, so to end is all that a stop takes.
+#[expect(unsafe_code, reason = "no safe function ends a process within a signal handler")]
+extern "C" fn leave(_signal: libc::c_int) {
+    if !HEARD.load(Ordering::Acquire) {
+        // SAFETY: _exit is async-signal-safe, see signal-safety(7).
+        unsafe { libc::_exit(0) }
+    }
+}
+
 #[expect(unsafe_code, reason = "a disposition can be a handler, for which no safe function answers")]
 fn dispose(which: Signal, how: SigHandler) -> nix::Result<()> {
-    // SAFETY: neither of the two dispositions in use is a handler, which could run at a bad moment.
+    // SAFETY: the one handler in use, `leave`, does only what is safe at any moment.
     unsafe { signal(which, how) }.map(drop)
 }
 
@@ -84,8 +108,13 @@ fn dispose(which: Signal, how: SigHandler) -> nix::Result<()> {
 #[expect(unsafe_code, reason = "no safe crate has real-time signals")]
 fn ignore_real_time_restart() -> nix::Result<()> {
     // SAFETY: to be ignored is no handler either.
-    let former = unsafe { libc::signal(super::signals::restart_signal(), libc::SIG_IGN) };
+    let former = unsafe { libc::signal(restart_signal(), libc::SIG_IGN) };
     if former == libc::SIG_ERR { Err(Errno::last()) } else { Ok(()) }
+}
+
+/// SIGRTMIN+1.
+pub(super) fn restart_signal() -> libc::c_int {
+    libc::SIGRTMIN() + 1
 }
 
 /// `alarm(2)` and `setitimer(2)` outlive an exec, and their signals kill.

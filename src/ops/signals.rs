@@ -6,6 +6,8 @@ use std::task::{Context, Poll, Waker};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::process_state;
+
 /// The signals the daemon heeds.
 #[derive(Debug)]
 pub struct Signals {
@@ -39,15 +41,17 @@ impl Signals {
     /// # Errors
     /// The system refuses a handler.
     pub fn listen() -> io::Result<Signals> {
-        Ok(Signals {
+        let signals = Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             quit: signal(SignalKind::quit())?,
             hangup: signal(SignalKind::hangup())?,
             user_1: signal(SignalKind::user_defined1())?,
             user_2: signal(SignalKind::user_defined2())?,
-            restart: signal(SignalKind::from_raw(restart_signal()))?,
-        })
+            restart: signal(SignalKind::from_raw(process_state::restart_signal()))?,
+        };
+        process_state::hand_signals_over();
+        Ok(signals)
     }
 
     /// The next command, if its signal came already.
@@ -71,9 +75,4 @@ impl Signals {
             _ = self.restart.recv() => Command::Leave,
         }
     }
-}
-
-/// SIGRTMIN+1.
-pub(super) fn restart_signal() -> libc::c_int {
-    libc::SIGRTMIN() + 1
 }

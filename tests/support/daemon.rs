@@ -206,7 +206,7 @@ pub fn serve_with_socket(config: &TempFile, listener: &str, socket: impl Into<Ow
     let mut passing = Command::new("sh");
     passing.arg("-c");
     passing.arg(format!(
-        "LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES={listener} exec \"$0\" \"$@\" 3<&0 </dev/null"
+        "LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES='{listener}' exec \"$0\" \"$@\" 3<&0 </dev/null"
     ));
     passing.arg(direct.get_program()).args(direct.get_args()).stdin(socket.into());
     passing

@@ -3,6 +3,7 @@
 mod acceptor;
 mod admission;
 mod inherited;
+mod kernel_table;
 mod set;
 mod socket;
 

@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use super::acceptor;
 use super::admission::Admission;
 use super::inherited;
+use super::kernel_table;
 use super::socket::{AcceptingListener, BindError, Listener, ListenerLost, refuse_to_share};
 use crate::net::handover::CarriedListener;
 use crate::net::options::ListenerOptions;
@@ -126,9 +127,43 @@ impl Listeners {
         let given_up = |old: &&Serving| !wanted.iter().any(|options| old.suits(options));
         let given_up: Vec<_> = self.serving.iter().filter(given_up).map(|old| &*old.listener).collect();
         let is_new = |options: &&ListenerOptions| !self.serving.iter().any(|old| old.suits(options));
-        let new = wanted.iter().filter(is_new).map(|options| bind_beside(&given_up, options));
+        let new = wanted.iter().filter(is_new).map(|options| self.bind_beside(&given_up, options));
         let new = new.collect::<Result<Vec<_>, BindError>>()?;
         Ok(new.into_iter().map(|listener| self.accept_on(listener)).collect::<io::Result<_>>()?)
+    }
+
+    /// Binds. Where the address overlaps with those of listeners that are given up, as 0.0.0.0 does with 127.0.0.1, they
+    /// share the port until they are closed: no client is refused meanwhile.
+    fn bind_beside(
+        &self,
+        given_up: &[&AcceptingListener],
+        options: &ListenerOptions,
+    ) -> Result<Listener, BindError> {
+        let overlapping = || given_up.iter().filter(|old| overlap(old.address(), options.address));
+        if overlapping().next().is_none() {
+            return Listener::bind(options);
+        }
+        let failed = |cause| BindError::of(options, cause);
+        self.check_nobody_else(options.address).map_err(failed)?;
+        let share = |shared| overlapping().try_for_each(|old| old.share_port(shared));
+        let shared = share(true).map_err(failed);
+        let listener = shared.and_then(|()| Listener::bind_on_shared_port(options));
+        share(false).map_err(failed)?;
+        listener
+    }
+
+    /// Says that nobody else listens where we are about to share: who shares too would be joined, and take connections
+    /// of ours, or we his.
+    fn check_nobody_else(&self, address: SocketAddr) -> io::Result<()> {
+        let ours = self.serving.iter().map(|serving| serving.listener.inode());
+        let ours = ours.collect::<io::Result<Vec<_>>>()?;
+        let foreign = |socket: &kernel_table::Listening| {
+            overlap(socket.address, address) && !ours.contains(&socket.inode)
+        };
+        match kernel_table::listening(address)?.iter().any(foreign) {
+            true => Err(io::Error::from_raw_os_error(libc::EADDRINUSE)),
+            false => Ok(()),
+        }
     }
 
     fn accept_on(&self, listener: Listener) -> io::Result<Serving> {
@@ -172,20 +207,6 @@ impl Drop for Serving {
     fn drop(&mut self) {
         self.task.abort();
     }
-}
-
-/// Binds. Where the address overlaps with those of listeners that are given up, as 0.0.0.0 does with 127.0.0.1, they share the
-/// port until they are closed: no client is refused meanwhile.
-fn bind_beside(given_up: &[&AcceptingListener], options: &ListenerOptions) -> Result<Listener, BindError> {
-    let overlapping = || given_up.iter().filter(|old| overlap(old.address(), options.address));
-    if overlapping().next().is_none() {
-        return Listener::bind(options);
-    }
-    let share = |shared| overlapping().try_for_each(|old| old.share_port(shared));
-    let shared = share(true).map_err(|cause| BindError::of(options, cause));
-    let listener = shared.and_then(|()| Listener::bind_on_shared_port(options));
-    share(false).map_err(|cause| BindError::of(options, cause))?;
-    listener
 }
 
 fn overlap(one: SocketAddr, other: SocketAddr) -> bool {

@@ -7,6 +7,7 @@ use std::os::fd::AsRawFd as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use nix::sys::stat::fstat;
 use socket2::{Domain, SockRef, Socket, Type};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -255,6 +256,14 @@ impl AcceptingListener {
         let options = self.options();
         let descriptor = self.socket().get_ref().as_raw_fd();
         CarriedListener { name: options.name.to_string(), address: options.address, descriptor }
+    }
+
+    /// The number of its socket in the kernel's tables.
+    ///
+    /// # Errors
+    /// The socket is gone.
+    pub fn inode(&self) -> io::Result<u64> {
+        Ok(fstat(self.socket().get_ref())?.st_ino)
     }
 
     /// Whether the service manager opened its socket, and keeps it open.

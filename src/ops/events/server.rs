@@ -9,6 +9,7 @@ use tracing::{error, info, warn};
 use super::units::{errno_name, milliseconds};
 use crate::core::{CloseReason, Severity};
 use crate::ops::log_queue;
+use crate::ops::text::fit;
 
 /// A time in which an event loop did not turn.
 #[derive(Debug)]
@@ -62,6 +63,7 @@ impl Totals {
 
 /// The daemon has a valid configuration and begins to bind.
 pub fn starting(configuration: &str, workers: usize, max_connections: usize) {
+    let configuration = &*fit(configuration);
     info!(
         event = display("starting"),
         version = display(env!("CARGO_PKG_VERSION")),
@@ -97,7 +99,8 @@ pub fn service_manager_unreachable(socket: &str, cause: &io::Error) {
     warn!(
         event = display("service_manager_unreachable"),
         errno = errno_name(cause),
-        "nobody can be told that the service is ready, at NOTIFY_SOCKET={socket}: {cause}"
+        "nobody can be told that the service is ready, at NOTIFY_SOCKET={}: {cause}",
+        fit(socket)
     );
 }
 
@@ -132,7 +135,11 @@ pub fn reload_waits(waited: Duration) {
 
 /// The old configuration stays, and whoever wanted another must hear of it at every level.
 pub fn reload_failed(why: &anyhow::Error) {
-    error!(event = display("reload_failed"), "reload failed, the old configuration stays: {why:#}");
+    error!(
+        event = display("reload_failed"),
+        "reload failed, the old configuration stays: {}",
+        fit(&format!("{why:#}"))
+    );
 }
 
 /// The connections go over to another program in this process. What is lost with it is told by `adopted`.
@@ -255,7 +262,7 @@ pub fn stopped(totals: &Totals) {
 
 /// The daemon cannot go on.
 pub fn fatal(cause: &anyhow::Error) {
-    error!(event = display("fatal"), "{cause:#}");
+    error!(event = display("fatal"), "{}", fit(&format!("{cause:#}")));
 }
 
 /// A bug; where it hit one connection, that one's `close` record follows.
