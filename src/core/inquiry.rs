@@ -9,6 +9,9 @@ use super::snapshot::{Age, InquiryState};
 /// The kernel doubles its patience from here.
 const SHORTEST_PATIENCE: Duration = Duration::from_millis(200);
 
+/// Of a kernel: `TCP_RTO_MAX`, include/net/tcp.h.
+const LONGEST_PATIENCE: Duration = Duration::from_secs(120);
+
 /// Later than this after the probe, data was sent again.
 const SENT_AT_ONCE: Duration = Duration::from_millis(50);
 
@@ -63,7 +66,7 @@ impl Inquiry {
         Inquiry {
             asked_at: asked.map(|age| age.moment(now)),
             retransmits_before,
-            patience: Duration::from_nanos(patience_ns),
+            patience: Duration::from_nanos(patience_ns).clamp(SHORTEST_PATIENCE, LONGEST_PATIENCE),
         }
     }
 

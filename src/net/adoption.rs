@@ -16,14 +16,18 @@ use crate::ops::events::{self, Identity, Totals};
 use crate::ops::log_queue;
 use crate::tcp;
 
-/// What it closed, refused and accepted.
+/// More no process can have.
+const MOST_CONNECTIONS: u64 = 1 << 20;
+
+/// More than was ever counted: sums below it do not overflow.
+const GREATEST_COUNT: u64 = 1 << 50;
+
+/// What it closed, refused and accepted, but for the connections that are carried over. Whatever the header claims, the totals
+/// reconcile.
 pub fn totals(header: &Header) -> Totals {
     let closed = |reason: CloseReason| header.closed.get(reason.name()).copied().unwrap_or_default();
-    Totals {
-        accepted: header.accepted.saturating_sub(header.connections),
-        refused: header.refused,
-        by_reason: CloseReason::ALL.map(closed),
-    }
+    let by_reason = CloseReason::ALL.map(|reason| closed(reason).min(GREATEST_COUNT));
+    Totals { accepted: by_reason.iter().sum(), refused: header.refused.min(GREATEST_COUNT), by_reason }
 }
 
 /// Takes the socket that listens for `options`, if there is one.
@@ -59,12 +63,9 @@ pub fn adopt(carried: Carried, listeners: &[ListenerOptions], admission: &Admiss
         lost += 1;
     }
     sockets.close_the_rest();
-    log_queue::count_lost(header.log_lost);
+    log_queue::count_lost(header.log_lost.min(GREATEST_COUNT));
     events::adopted(adopted, lost, pause);
 }
-
-/// More no process can have.
-const MOST_CONNECTIONS: u64 = 1 << 30;
 
 fn give(
     connection: CarriedConnection,

@@ -246,6 +246,7 @@ async fn take_commands(inbox: &mut mpsc::UnboundedReceiver<Command>, event_loop:
                 }
                 Some(Command::Adopt(adopted)) => adopt(*adopted, event_loop),
                 Some(Command::Freeze(answer)) => {
+                    event_loop.frozen.begin();
                     event_loop.enter(Phase::Frozen);
                     let all = event_loop.frozen.all(event_loop.slots.len()).await;
                     let _ = answer.send(all); // who asked waits, or gave up

@@ -16,6 +16,11 @@ pub struct Frozen {
 }
 
 impl Frozen {
+    /// Forgets what was said in an earlier freeze that came to nothing.
+    pub fn begin(&self) {
+        self.words.borrow_mut().clear();
+    }
+
     /// Takes what a connection says.
     pub fn take_down(&self, slot: SlotId, descriptor: RawFd, words: String) {
         self.words.borrow_mut().insert(slot, (descriptor, words));
