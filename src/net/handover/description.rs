@@ -151,7 +151,10 @@ impl CarriedConnection {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::core::{Evidence, Report};
 
     #[test]
     fn a_description_is_read_as_it_was_written() {
@@ -172,6 +175,44 @@ mod tests {
         for (text, why) in [("", "EOF"), ("PNG", "expected"), (r#"{"format":2}"#, "it is of format 2")] {
             let refused = Description::read(text).unwrap_err().to_string();
             assert!(refused.contains(why), "{refused}");
+        }
+    }
+
+    /// What version 0.1.0 wrote of five connections: one has held back half a control line, one is in the middle of a line, one
+    /// does not read.
+    const FIRST_FORMAT: &str = include_str!("../../../tests/handover/format-1.jsonl");
+
+    fn figures(text: &str) -> Option<Vec<(u64, Report)>> {
+        let description = Description::read(text).ok()?;
+        let connections = description.connections.iter().filter_map(|line| CarriedConnection::read(line));
+        let figures = connections.filter_map(|connection| {
+            let report = connection.state.report(Duration::ZERO, &Evidence::default())?;
+            Some((connection.conn, report))
+        });
+        Some(figures.collect())
+    }
+
+    #[test]
+    fn the_first_format_is_understood_from_now_on() {
+        let mut figures = figures(FIRST_FORMAT).unwrap();
+        figures.sort_by_key(|(conn, _)| *conn);
+        let received: Vec<_> = figures.iter().map(|(conn, report)| (*conn, report.received_bytes)).collect();
+        assert_eq!(received, [(1, 12), (2, 11), (3, 0), (4, 49_152), (5, 5)]);
+    }
+
+    #[test]
+    fn damage_anywhere_is_no_panic() {
+        for seed in 0..3_000 {
+            let mut chance = fastrand::Rng::with_seed(seed);
+            let mut bytes = FIRST_FORMAT.as_bytes().to_vec();
+            for _ in 0..chance.usize(1..6) {
+                let place = chance.usize(..6_000);
+                bytes[place] = chance.choice(*b"0123456789-\"{}[],:enull").unwrap();
+            }
+            if chance.bool() {
+                bytes.truncate(chance.usize(..bytes.len()));
+            }
+            let _ = figures(&String::from_utf8_lossy(&bytes));
         }
     }
 }
