@@ -49,6 +49,8 @@ pub struct Peer {
     received: usize,
     /// When it last said something, if ever.
     spoke_at: Option<Instant>,
+    /// The longest that it waited for an echo.
+    waited: Duration,
     /// Probes that reached it.
     probes: u32,
 }
@@ -70,7 +72,7 @@ impl Peers {
         for index in 0..count {
             let socket = connect_from((index / CONNECTIONS_PER_HOST) as u8, address)?;
             peers.epoll.add(&socket, EpollEvent::new(EpollFlags::EPOLLIN, index as u64))?;
-            peers.list.push(Peer { socket, received: 0, spoke_at: None, probes: 0 });
+            peers.list.push(Peer { socket, received: 0, spoke_at: None, waited: Duration::ZERO, probes: 0 });
             if index % 256 == 0 {
                 while peers.serve(now(), &mut |peer: &mut Peer, _: &[u8]| peer.say(PONG))? > 0 {}
             }
@@ -96,6 +98,34 @@ impl Peers {
             peer.say(MESSAGE)
         })?;
         Ok(echoes)
+    }
+
+    /// The first `busy` peers converse without a pause for `duration`, and right at the beginning something happens; returns
+    /// how long each of them waited for an echo at most.
+    pub fn longest_waits(
+        &mut self,
+        busy: usize,
+        duration: Duration,
+        happens: impl FnOnce() -> nix::Result<()>,
+    ) -> anyhow::Result<Vec<Duration>> {
+        self.list.iter_mut().take(busy).try_for_each(|peer| peer.say(MESSAGE))?;
+        happens()?;
+        self.serve_for(duration, |peer, bytes| {
+            peer.received += bytes.len();
+            if peer.received < MESSAGE.len() {
+                return Ok(());
+            }
+            let waited = peer.spoke_at.map(|spoke_at| now() - spoke_at).unwrap_or_default();
+            (peer.received, peer.waited) = (0, peer.waited.max(waited));
+            peer.say(MESSAGE)
+        })?;
+        self.serve_for(duration / 8, |_, _| Ok(()))?; // the last echoes
+        let talkers = self.list.iter_mut().take(busy);
+        let rest = |peer: &mut Peer| {
+            peer.received = 0;
+            std::mem::take(&mut peer.waited)
+        };
+        Ok(talkers.map(rest).collect())
     }
 
     /// Peers that say nothing but `PONG`. Notes how much later than `interval` after that each next probe came.

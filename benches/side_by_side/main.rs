@@ -81,6 +81,8 @@ enum Part {
     Overload,
     /// What a log that cannot be written costs
     Logs,
+    /// What clients notice of an upgrade in place
+    Handover,
     /// How fast logs are read back
     Report,
 }
@@ -150,6 +152,7 @@ impl Part {
             Part::Heartbeats => parts::heartbeats::measure(bench),
             Part::Overload => parts::overload::measure(bench),
             Part::Logs => parts::logs::measure(bench),
+            Part::Handover => parts::handover::measure(bench),
             Part::Report => parts::report::measure(bench),
         }
     }

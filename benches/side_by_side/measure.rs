@@ -49,6 +49,12 @@ pub fn median(mut values: Vec<f64>) -> f64 {
 #[derive(Default)]
 pub struct Durations(Vec<Duration>);
 
+impl FromIterator<Duration> for Durations {
+    fn from_iter<I: IntoIterator<Item = Duration>>(durations: I) -> Durations {
+        Durations(durations.into_iter().collect())
+    }
+}
+
 impl Durations {
     /// One more.
     pub fn note(&mut self, duration: Duration) {

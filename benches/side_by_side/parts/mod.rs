@@ -2,6 +2,7 @@
 
 pub mod churn;
 pub mod echo;
+pub mod handover;
 pub mod heartbeats;
 pub mod idle;
 pub mod logs;
