@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
 
-use crate::explain;
 use crate::ops::logging::{LogFormat, LogLevel};
+use crate::{client, explain};
 
 /// A TCP echo and heartbeat server that says why each connection ended.
 #[derive(Debug, Parser)]
@@ -28,6 +28,8 @@ pub enum Command {
     DefaultConfig,
     /// Say what a close reason or verdict means and what to do about it
     Explain(Explain),
+    /// Measure the way to an echo server and back, and say why it ended
+    Ping(client::Ping),
 }
 
 /// What `serve` is told.

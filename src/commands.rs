@@ -6,7 +6,9 @@ use std::path::Path;
 use anyhow::Context as _;
 
 use crate::cli::{Check, Command, Explain, Serve};
+use crate::client;
 use crate::config::{self, Config};
+use crate::exit_status::ExitStatus;
 use crate::ops::logging::{Logging, stderr_is_the_journal};
 use crate::ops::passed_sockets::passed_sockets;
 use crate::ops::process_state;
@@ -17,13 +19,20 @@ use crate::{daemon, explain};
 ///
 /// # Errors
 /// See [`crate::exit_status::ExitStatus::of`] for what they mean.
-pub fn run(command: Command) -> anyhow::Result<()> {
+pub fn run(command: Command) -> anyhow::Result<ExitStatus> {
     match command {
-        Command::Serve(arguments) => serve(&arguments),
-        Command::Check(arguments) => check(&arguments).inspect_err(tell),
-        Command::DefaultConfig => print(config::DEFAULT_FILE).inspect_err(tell),
-        Command::Explain(arguments) => explain(&arguments).inspect_err(tell),
+        Command::Serve(arguments) => serve(&arguments)?,
+        Command::Check(arguments) => check(&arguments).inspect_err(tell)?,
+        Command::DefaultConfig => print(config::DEFAULT_FILE).inspect_err(tell)?,
+        Command::Explain(arguments) => explain(&arguments).inspect_err(tell)?,
+        Command::Ping(arguments) => return ping(&arguments).inspect_err(tell),
     }
+    Ok(ExitStatus::Success)
+}
+
+fn ping(arguments: &client::Ping) -> anyhow::Result<ExitStatus> {
+    let all_came_back = client::ping(arguments)?;
+    Ok(if all_came_back { ExitStatus::Success } else { ExitStatus::Failure })
 }
 
 /// Before there is a log, errors are told on standard error; then in the log.

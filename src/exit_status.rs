@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use crate::client::Unreachable;
 use crate::config::Problems;
 use crate::net::{BindError, SocketMismatch};
 
@@ -11,9 +12,9 @@ use crate::net::{BindError, SocketMismatch};
 pub enum ExitStatus {
     /// A clean stop.
     Success = 0,
-    /// A failure while running.
+    /// A failure while running; of `ping`: not everything came back.
     Failure = 1,
-    /// An address could not be bound (`EX_UNAVAILABLE`).
+    /// An address could not be bound, or nobody could be reached there (`EX_UNAVAILABLE`).
     Unavailable = 69,
     /// Bad configuration (`EX_CONFIG`), or sockets that do not fit it.
     Config = 78,
@@ -24,7 +25,7 @@ impl ExitStatus {
     pub fn of(error: &anyhow::Error) -> ExitStatus {
         if error.is::<Problems>() || error.is::<SocketMismatch>() {
             ExitStatus::Config
-        } else if error.is::<BindError>() {
+        } else if error.is::<BindError>() || error.is::<Unreachable>() {
             ExitStatus::Unavailable
         } else {
             ExitStatus::Failure

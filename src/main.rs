@@ -12,7 +12,7 @@ static ALLOCATOR: Jemalloc = Jemalloc;
 
 fn main() -> ExitCode {
     match commands::run(Cli::parse().command) {
-        Ok(()) => ExitStatus::Success.into(),
+        Ok(status) => status.into(),
         Err(error) => ExitStatus::of(&error).into(),
     }
 }
