@@ -30,6 +30,8 @@ pub enum Command {
     Explain(Explain),
     /// Measure the way to an echo server and back, and say why it ended
     Ping(client::Ping),
+    /// Find out how long the path remembers an idle connection
+    IdleLimit(client::IdleLimit),
 }
 
 /// What `serve` is told.

@@ -25,14 +25,16 @@ pub fn run(command: Command) -> anyhow::Result<ExitStatus> {
         Command::Check(arguments) => check(&arguments).inspect_err(tell)?,
         Command::DefaultConfig => print(config::DEFAULT_FILE).inspect_err(tell)?,
         Command::Explain(arguments) => explain(&arguments).inspect_err(tell)?,
-        Command::Ping(arguments) => return ping(&arguments).inspect_err(tell),
+        Command::Ping(arguments) => return status(client::ping(&arguments)),
+        Command::IdleLimit(arguments) => return status(client::idle_limit(&arguments)),
     }
     Ok(ExitStatus::Success)
 }
 
-fn ping(arguments: &client::Ping) -> anyhow::Result<ExitStatus> {
-    let all_came_back = client::ping(arguments)?;
-    Ok(if all_came_back { ExitStatus::Success } else { ExitStatus::Failure })
+/// Of the client, which says whether it has what was asked for.
+fn status(result: anyhow::Result<bool>) -> anyhow::Result<ExitStatus> {
+    let is_good = result.inspect_err(tell)?;
+    Ok(if is_good { ExitStatus::Success } else { ExitStatus::Failure })
 }
 
 /// Before there is a log, errors are told on standard error; then in the log.

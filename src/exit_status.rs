@@ -12,7 +12,7 @@ use crate::net::{BindError, SocketMismatch};
 pub enum ExitStatus {
     /// A clean stop.
     Success = 0,
-    /// A failure while running; of `ping`: not everything came back.
+    /// A failure while running; of the client: not everything came back, or nothing was found out.
     Failure = 1,
     /// An address could not be bound, or nobody could be reached there (`EX_UNAVAILABLE`).
     Unavailable = 69,

@@ -62,6 +62,29 @@ pub struct Ping {
     pub format: Format,
 }
 
+/// What `idle-limit` is told.
+#[derive(Debug, Clone, Args)]
+pub struct IdleLimit {
+    /// Whom to ask.
+    #[command(flatten)]
+    pub target: Target,
+    /// The longest silence to try
+    #[arg(long, value_name = "DURATION", default_value = "2h 4m", value_parser = some_time)]
+    pub max: Duration,
+    /// How close to come to the limit
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = some_time)]
+    pub resolution: Duration,
+    /// Connections for each silence
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=16))]
+    pub samples: u32,
+    /// Wait so long for a connection, and for an echo
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = some_time)]
+    pub timeout: Duration,
+    /// How results are told
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: Format,
+}
+
 /// A duration as in the configuration file, but not none.
 fn some_time(text: &str) -> Result<Duration, String> {
     /// Later than this, sums of times could overflow.
