@@ -5,6 +5,9 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use serde_json::{Value, json};
 
+/// A day; longer round trips count as that. The histogram does not grow for what it is given.
+const LONGEST_NANOS: u64 = 24 * 60 * 60 * 1_000_000_000;
+
 /// Of all connections together.
 #[derive(Debug)]
 pub struct Figures {
@@ -22,8 +25,12 @@ impl Figures {
     /// None yet.
     pub fn new() -> Figures {
         const DIGITS: u8 = 3;
-        #[expect(clippy::expect_used, reason = "refused are more than 5 digits only")]
-        let round_trips = Histogram::new(DIGITS).expect("3 digits");
+        #[expect(
+            clippy::expect_used,
+            reason = "refused are only bounds the wrong way round, and more than 5 digits"
+        )]
+        let round_trips =
+            Histogram::new_with_bounds(1, LONGEST_NANOS, DIGITS).expect("3 digits, bounds in order");
         Figures { connections: 0, sent: 0, probes: 0, round_trips }
     }
 
@@ -90,5 +97,29 @@ impl Figures {
             }
         }
         object
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn round_trips_are_told_as_they_were() {
+        let mut figures = Figures::new();
+        figures.sent = 100;
+        (1..=99).for_each(|count| figures.echoed(Duration::from_micros(count * 100)));
+        let object = figures.object();
+        let near = |name: &str, expected: f64| {
+            let told = object[name].as_f64().expect(name);
+            assert!((told / expected - 1.0).abs() < 0.002, "{name}: {told}, not {expected}");
+        };
+        near("rtt_min_us", 100.0);
+        near("rtt_mean_us", 5_000.0);
+        near("rtt_median_us", 5_000.0);
+        near("rtt_p90_us", 9_000.0);
+        near("rtt_max_us", 9_900.0);
+        assert_eq!((&object["lost"], figures.is_complete()), (&json!(1), false));
+        assert!(figures.table().contains("100 sent, 99 echoed, 1 lost"));
     }
 }
