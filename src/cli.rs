@@ -9,10 +9,10 @@ use std::process::ExitCode;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
 
-use crate::explain;
 use crate::ops::logging::{LogFormat, LogLevel};
 use crate::ops::text::{fit, visible};
 use crate::report;
+use crate::{client, explain};
 
 /// A TCP echo and heartbeat server that says why each connection ended.
 #[derive(Debug, Parser)]
@@ -56,6 +56,10 @@ pub enum Command {
     Report(Box<report::Options>),
     /// Say what a close reason or verdict means and what to do about it
     Explain(Explain),
+    /// Measure the way to an echo server and back, and say why it ended
+    Ping(client::Ping),
+    /// Find out how long the path remembers an idle connection
+    IdleLimit(client::IdleLimit),
 }
 
 /// What `serve` is told.

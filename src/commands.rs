@@ -7,7 +7,9 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 use crate::cli::{Check, Command, Explain, Serve};
+use crate::client;
 use crate::config::{self, Config};
+use crate::exit_status::ExitStatus;
 use crate::net::{CAN_TAKE_OVER, asked_whether, take_carried, take_stored};
 use crate::ops::logging::{Logging, stderr_is_the_journal};
 use crate::ops::passed_sockets::passed_sockets;
@@ -20,14 +22,23 @@ use crate::{daemon, explain, report};
 ///
 /// # Errors
 /// See [`crate::exit_status::ExitStatus::of`] for what they mean.
-pub fn run(command: Command) -> anyhow::Result<()> {
+pub fn run(command: Command) -> anyhow::Result<ExitStatus> {
     match command {
-        Command::Serve(arguments) => serve(&arguments),
-        Command::Check(arguments) => check(&arguments).inspect_err(tell),
-        Command::DefaultConfig => print(config::DEFAULT_FILE).inspect_err(tell),
-        Command::Report(options) => report::run(&options).and_then(|page| print(&page)).inspect_err(tell),
-        Command::Explain(arguments) => explain(&arguments).inspect_err(tell),
+        Command::Serve(arguments) => serve(&arguments)?,
+        Command::Check(arguments) => check(&arguments).inspect_err(tell)?,
+        Command::DefaultConfig => print(config::DEFAULT_FILE).inspect_err(tell)?,
+        Command::Report(options) => report::run(&options).and_then(|page| print(&page)).inspect_err(tell)?,
+        Command::Explain(arguments) => explain(&arguments).inspect_err(tell)?,
+        Command::Ping(arguments) => return status(client::ping(&arguments)),
+        Command::IdleLimit(arguments) => return status(client::idle_limit(&arguments)),
     }
+    Ok(ExitStatus::Success)
+}
+
+/// Of the client, which says whether it has what was asked for.
+fn status(result: anyhow::Result<bool>) -> anyhow::Result<ExitStatus> {
+    let is_good = result.inspect_err(tell)?;
+    Ok(if is_good { ExitStatus::Success } else { ExitStatus::Failure })
 }
 
 /// Before there is a log, errors are told on standard error; then in the log.

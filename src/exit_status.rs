@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use crate::client::Unreachable;
 use crate::config::Problems;
 use crate::net::{BindError, SocketMismatch};
 use crate::report::NothingUnderstood;
@@ -12,11 +13,11 @@ use crate::report::NothingUnderstood;
 pub enum ExitStatus {
     /// A clean stop.
     Success = 0,
-    /// A failure while running.
+    /// A failure while running; of the client: not everything came back, or nothing was found out.
     Failure = 1,
     /// The input of `report` has no record in it (`EX_DATAERR`).
     DataError = 65,
-    /// An address could not be bound (`EX_UNAVAILABLE`).
+    /// An address could not be bound, or nobody could be reached there (`EX_UNAVAILABLE`).
     Unavailable = 69,
     /// Bad configuration (`EX_CONFIG`), or sockets that do not fit it.
     Config = 78,
@@ -29,7 +30,7 @@ impl ExitStatus {
             ExitStatus::Config
         } else if error.is::<NothingUnderstood>() {
             ExitStatus::DataError
-        } else if error.is::<BindError>() {
+        } else if error.is::<BindError>() || error.is::<Unreachable>() {
             ExitStatus::Unavailable
         } else {
             ExitStatus::Failure

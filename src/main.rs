@@ -15,7 +15,7 @@ fn main() -> ExitCode {
         Err(status) => return status,
     };
     match commands::run(command) {
-        Ok(()) => ExitStatus::Success.into(),
+        Ok(status) => status.into(),
         Err(error) => ExitStatus::of(&error).into(),
     }
 }

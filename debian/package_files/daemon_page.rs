@@ -55,10 +55,13 @@ const SECTIONS: [(&str, &[(&str, &str)]); 5] = [
         "EXIT STATUS",
         &[
             ("0", "Clean stop."),
-            ("1", "Failure while running."),
+            (
+                "1",
+                "Failure while running; ping: not everything came back; idle-limit: nothing was found out.",
+            ),
             ("2", "Wrong usage."),
             ("65", "report: no record understood."),
-            ("69", "An address could not be bound."),
+            ("69", "An address could not be bound, or not be reached."),
             ("78", "Bad configuration, or sockets of systemd that do not fit it."),
         ],
     ),

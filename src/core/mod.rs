@@ -22,7 +22,7 @@ mod verdict;
 pub use close::{Close, CloseReason, EndedBy, Failure, Operation, Severity};
 pub use delivery::Left;
 pub use evidence::Evidence;
-pub use inquiry::Findings;
+pub use inquiry::{Findings, Inquiry};
 pub use judge::{Questions, judge};
 pub use liveness::{Action, Jitter, Liveness, Look, PUNCTUAL};
 pub use moment::Moment;

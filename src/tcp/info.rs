@@ -37,6 +37,11 @@ pub fn evidence(socket: &impl AsFd) -> Evidence {
     })
 }
 
+/// Segments that came from the peer, those without data included; `None` if unknown.
+pub fn segments_received(socket: &impl AsFd) -> Option<u32> {
+    query(socket).and_then(|answer| known!(answer.tcpi_segs_in))
+}
+
 /// Whether the peer's TCP has not acknowledged everything: `SIOCOUTQ`, see tcp(7), costs less than `TCP_INFO`.
 #[expect(unsafe_code, reason = "no safe crate asks SIOCOUTQ of a socket")]
 pub fn has_unacknowledged(socket: &impl AsFd) -> bool {

@@ -61,8 +61,8 @@ impl<const SHORTEST: u64, const LONGEST: u64> Kind for Within<SHORTEST, LONGEST>
     }
 }
 
-/// What `text` means, or why it means nothing.
-fn parse(text: &str) -> Result<Duration, String> {
+/// What `text` means, a duration in the words of the file, or why it means nothing.
+pub fn parse(text: &str) -> Result<Duration, String> {
     match milliseconds(text) {
         // What is beyond this is beyond every range.
         Ok(milliseconds) => Ok(Duration::from_millis(milliseconds.try_into().unwrap_or(u64::MAX))),

@@ -13,6 +13,7 @@ use serde::de::{Error, Unexpected, Visitor};
 use serde::{Deserializer, Serializer};
 
 pub(super) use address::Address;
+pub use duration::parse as parse_duration;
 pub(super) use duration::{Within, written};
 
 use super::wording::did_you_mean;
