@@ -115,6 +115,7 @@ async fn obey(
                 if reloader.reading.take().is_some() {
                     events::reload_failed(&anyhow!(STOPPING));
                 }
+                upgrade.forget();
                 stopping = true;
                 if commands.send(net::Command::Stop).await.is_err() {
                     return;

@@ -40,6 +40,11 @@ impl Upgrade {
         }
     }
 
+    /// Does not care any more what it says.
+    pub fn forget(&mut self) {
+        self.asking = None;
+    }
+
     /// Waits for what it says. May be given up and called again.
     pub async fn answer(&mut self) -> anyhow::Result<()> {
         match &mut self.asking {

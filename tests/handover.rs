@@ -140,6 +140,27 @@ fn a_connection_without_its_listener_ends_alone() {
     line.echo("still here\n");
 }
 
+/// A new address that somebody else has is no reason to give up what is served.
+#[test]
+fn an_address_that_cannot_be_had_costs_no_connection() {
+    let daemon = Daemon::start("");
+    let mut client = Client::connect(daemon.address("line"));
+    client.echo("hello\n");
+    let other = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = other.local_addr().expect("its address");
+    let third =
+        format!("{LISTENERS}\n[[listener]]\nname = \"third\"\naddress = \"{address}\"\nprotocol = \"raw\"\n");
+    daemon.config().write(&third);
+    assert_eq!(number(&hand_over(&daemon), "lost"), 0);
+    daemon.wait_for_event("listener_missing");
+    client.echo("still here\n");
+    drop(other);
+    daemon.signal(Signal::SIGHUP);
+    daemon.wait_for_record("a reload listens there", |record| {
+        record["event"] == "listening" && record["listener"] == "third"
+    });
+}
+
 #[test]
 fn who_cannot_take_over_changes_nothing() {
     let program = TempFile::with_name("program", fs::read(BINARY).expect("the binary"));

@@ -38,7 +38,10 @@ pub fn listener(carried: &mut Carried, options: &ListenerOptions) -> Option<List
     };
     let listener = listeners.swap_remove(listeners.iter().position(suits)?);
     let socket = Socket::from(carried.sockets.take(listener.descriptor)?);
-    Listener::from_carried(socket, options).ok()
+    match listener.passed {
+        true => Listener::from_passed(socket, options).ok(),
+        false => Listener::from_carried(socket, options).ok(),
+    }
 }
 
 /// Gives the connections to the event loops; each that cannot be gone on with ends alone, and says why.

@@ -53,11 +53,18 @@ impl Server {
         let passed = passed.collect::<Result<Vec<_>, _>>()?;
         inherited.finish()?; // before binding: a socket under a wrong name holds the very address
         let listeners = options.listeners.iter().zip(passed);
-        let mut of_before =
-            |options| carried.as_mut().and_then(|carried| adoption::listener(carried, options));
-        let listeners = listeners.map(|(options, passed)| {
-            let passed = passed.or_else(|| of_before(options));
-            passed.map_or_else(|| Listener::bind(options), Ok)
+        let is_carried = carried.is_some();
+        let listeners = listeners.filter_map(|(options, passed)| {
+            let passed =
+                passed.or_else(|| carried.as_mut().and_then(|carried| adoption::listener(carried, options)));
+            match passed.map_or_else(|| Listener::bind(options), Ok) {
+                Err(error) if is_carried => {
+                    // The connections of the program before go on all the same.
+                    events::listener_missing(&error.listener, error.address, &error.cause);
+                    None
+                }
+                bound => Some(bound),
+            }
         });
         let listeners = listeners.collect::<Result<_, _>>()?;
         Ok(Server { options, listeners, carried })

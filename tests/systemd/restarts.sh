@@ -22,6 +22,10 @@ read -r -n 6 -t 10 -u "$on_line" half
 holds "half a line came back" equal "$half" "half a"
 holds "and the rest of it does" echoes "$on_line" line
 holds "nothing is left in the store" property_is NFileDescriptorStore 0
+systemctl kill --kill-whom=main --signal=USR2 pulse-echo
+holds_within 20 "an upgrade in place after a restart keeps them too" echoes "$on_raw" upgraded
+took_over() { [ "$(field PULSE_ECHO_LOST PULSE_ECHO_EVENT=adopted | wc -l)" = 8 ]; }
+holds_within 20 "by another program" took_over
 holds "it serves" serves "$line"
 
 # ---- a new program that could not go on

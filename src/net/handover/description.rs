@@ -30,7 +30,7 @@ pub struct Header {
     pub closed: BTreeMap<String, u64>,
     /// Records that could not be written.
     pub log_lost: u64,
-    /// Sockets that listen, but for those that the service manager passes.
+    /// Sockets that listen.
     pub listeners: Vec<CarriedListener>,
     /// How many lines follow.
     pub connections: u64,
@@ -48,6 +48,9 @@ pub struct CarriedListener {
     pub address: SocketAddr,
     /// Its descriptor.
     pub descriptor: RawFd,
+    /// The service manager opened it, and keeps it open.
+    #[serde(default)]
+    pub passed: bool,
 }
 
 /// One connection.
@@ -164,6 +167,7 @@ mod tests {
             name: "line".to_owned(),
             address: "[::1]:7".parse().unwrap(),
             descriptor: 9,
+            passed: false,
         });
         let description = Description { header, connections: vec!["{}".to_owned(), "damaged".to_owned()] };
         let read = Description::read(&description.to_text()).unwrap();

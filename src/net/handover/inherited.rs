@@ -94,9 +94,10 @@ impl Carried {
     pub fn read_description(file: OwnedFd) -> anyhow::Result<Description> {
         let mut file = File::from(file);
         file.rewind()?;
-        let mut text = String::new();
-        file.take(LONGEST).read_to_string(&mut text)?;
-        Description::read(&text)
+        let mut bytes = Vec::new();
+        file.take(LONGEST).read_to_end(&mut bytes)?;
+        // What is no text is damage to one line.
+        Description::read(&String::from_utf8_lossy(&bytes))
     }
 }
 

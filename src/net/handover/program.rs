@@ -123,7 +123,10 @@ fn listen(child: &mut Child) -> anyhow::Result<()> {
 
 /// Ours, and where the description is.
 fn environment(description: RawFd) -> anyhow::Result<Vec<CString>> {
-    let others = env::vars_os().filter(|(name, _)| name != CARRIED);
+    // Sockets that were passed are described with the others: their numbers may be others' by now.
+    let passed =
+        |name: &OsString| ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"].iter().any(|passed| name == passed);
+    let others = env::vars_os().filter(|(name, _)| name != CARRIED && !passed(name));
     let own = (OsString::from(CARRIED), OsString::from(description.to_string()));
     let variable =
         |(name, value): (OsString, OsString)| CString::new([name.into_vec(), value.into_vec()].join(&b'='));

@@ -31,6 +31,12 @@ const DESCRIPTION: &str = "pulse-echo-description";
 /// # Errors
 /// There is no store, or no room in it.
 pub fn leave(mut description: Description, kept: &[RawFd]) -> anyhow::Result<()> {
+    // These it passes by itself.
+    let listeners = &mut description.header.listeners;
+    let passed: Vec<_> =
+        listeners.iter().filter(|socket| socket.passed).map(|socket| socket.descriptor).collect();
+    listeners.retain(|socket| !socket.passed);
+    let kept: Vec<_> = kept.iter().copied().filter(|descriptor| !passed.contains(descriptor)).collect();
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
     let (sender, receiver) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, flags)?;
     for descriptors in kept.chunks(PER_MESSAGE) {
@@ -38,7 +44,7 @@ pub fn leave(mut description: Description, kept: &[RawFd]) -> anyhow::Result<()>
         sendmsg::<()>(sender.as_raw_fd(), &[IoSlice::new(b"+")], &rights, MsgFlags::empty(), None)
             .context("cannot pack the sockets")?;
     }
-    description.header.sent = kept.to_vec();
+    description.header.sent = kept;
     let mut file = File::from(memfd_create(c"pulse-echo connections", MFdFlags::MFD_CLOEXEC)?);
     file.write_all(description.to_text().as_bytes())?;
     fd_store::store(PAIR, receiver.as_fd()).context("the service manager's store is not to be had")?;

@@ -98,10 +98,9 @@ impl Listeners {
         self.serving = serving;
     }
 
-    /// The sockets that another program goes on with; those that the service manager passes it finds by itself.
+    /// The sockets that another program goes on with.
     pub fn carried(&self) -> Vec<CarriedListener> {
-        let own = self.serving.iter().filter(|serving| !serving.listener.is_passed());
-        own.map(|serving| serving.listener.carried()).collect()
+        self.serving.iter().map(|serving| serving.listener.carried()).collect()
     }
 
     /// The descriptors of all sockets.

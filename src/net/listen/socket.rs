@@ -255,7 +255,8 @@ impl AcceptingListener {
     pub fn carried(&self) -> CarriedListener {
         let options = self.options();
         let descriptor = self.socket().get_ref().as_raw_fd();
-        CarriedListener { name: options.name.to_string(), address: options.address, descriptor }
+        let (name, address) = (options.name.to_string(), options.address);
+        CarriedListener { name, address, descriptor, passed: self.passed }
     }
 
     /// The number of its socket in the kernel's tables.

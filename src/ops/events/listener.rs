@@ -87,6 +87,17 @@ pub fn listener_lost(listener: &str, address: SocketAddr, cause: &io::Error) {
     );
 }
 
+/// A new address cannot be had, and connections of the program before are not given up for that.
+pub fn listener_missing(listener: &str, address: SocketAddr, cause: &io::Error) {
+    error!(
+        event = display("listener_missing"),
+        listener = display(listener),
+        address = display(address),
+        errno = errno_name(cause),
+        "cannot listen on {address} ({cause}): nobody can connect there until a reload; connections are served on"
+    );
+}
+
 /// Accepting fails and pauses. Once per episode.
 pub fn accept_error(listener: &str, cause: &io::Error) {
     warn!(

@@ -10,7 +10,8 @@ mod units;
 
 pub use connection::{Identity, close, open};
 pub use listener::{
-    Refusal, RefuseReason, accept_error, accept_resumed, listener_lost, listener_reopened, listening, refuse,
+    Refusal, RefuseReason, accept_error, accept_resumed, listener_lost, listener_missing, listener_reopened,
+    listening, refuse,
 };
 pub use server::{
     Stall, Totals, adopted, connections_clamped, descriptor_limit_kept, drain, fatal, handover,
