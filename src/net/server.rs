@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::adoption;
 use super::event_loop::{Phase, clock};
-use super::handover::{Carried, Description, Header, Program, leave, monotonic_ns};
+use super::handover::{Carried, Description, Header, Program, forget_stored, leave, monotonic_ns};
 use super::listen::{Admission, InheritedSockets, Listener, ListenerLost, Listeners};
 use super::options::{ListenerOptions, ServerOptions};
 use super::watchdog::Watchdog;
@@ -179,7 +179,10 @@ impl Running {
             }
             Err(error) => Err(error),
         };
-        let left = left.inspect_err(|_| self.go_on());
+        let left = left.inspect_err(|_| {
+            forget_stored(); // the next program must not take up what ends here
+            self.go_on();
+        });
         events::left(left?, clock::now().saturating_duration_since(began_at));
         Ok(())
     }

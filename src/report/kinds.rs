@@ -45,7 +45,7 @@ impl Kinds {
         kind.count.closes += 1;
         kind.count.lost += u64::from(is_lost);
         if let Some(time) = record.time
-            && kind.known != Some(CloseReason::ServerShutdown)
+            && !matches!(kind.known, Some(CloseReason::ServerShutdown | CloseReason::HandoverLost))
         {
             kind.series.add(time, peer);
         }
