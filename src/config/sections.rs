@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::values::{Address, AutoOrUpTo, Count, Kind, Name, OffOr, Switch, Whole, Within};
-use crate::core::{Deadlines, Heartbeat, Protocol};
+use crate::core::{Deadlines, Heartbeat, MOST_MISSED, Protocol};
 use crate::ops::logging::{LogFormat, LogLevel};
 
 // In milliseconds.
@@ -17,8 +17,6 @@ const YEAR: u64 = 365 * 24 * HOUR;
 
 /// Linux takes no more for TCP_KEEPIDLE and TCP_KEEPINTVL.
 const LONGEST_PROBE: u64 = 32_767 * SECOND;
-/// Linux takes no more for TCP_KEEPCNT.
-const MOST_MISSED: u32 = 127;
 
 /// All settings of the daemon, checked and complete.
 ///

@@ -129,6 +129,11 @@ impl CloseReason {
         }
     }
 
+    /// The reason of that name, if this version has it.
+    pub fn named(name: &str) -> Option<CloseReason> {
+        CloseReason::ALL.into_iter().find(|reason| reason.name() == name)
+    }
+
     /// The fixed name in logs and documentation.
     pub const fn name(self) -> &'static str {
         self.facts().name

@@ -38,7 +38,7 @@ const JITTERS: u32 = Jitter::MAX as u32 + 1;
 /// Later than this, and it was we who slept, stopped, starved or suspended: that must not count against a peer.
 pub const PUNCTUAL: Duration = Duration::from_millis(200);
 
-/// By the limit of `heartbeat.max_missed`.
+/// The greatest `heartbeat.max_missed`: Linux takes no more for TCP_KEEPCNT.
 pub const MOST_MISSED: u32 = 127;
 
 /// When a connection was last seen alive, and what it is waiting for.

@@ -1,5 +1,7 @@
 //! One connection's protocol, liveness and counters together: the only thing a connection task talks to.
 
+mod carried;
+
 use std::ops::Range;
 use std::time::Duration;
 
@@ -315,8 +317,6 @@ impl Session {
         }
     }
 }
-
-mod carried;
 
 #[cfg(test)]
 mod tests;

@@ -31,6 +31,26 @@ impl Age {
     }
 }
 
+/// Bytes in words: as the characters of the same numbers, so that those of a text can be read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Bytes(String);
+
+impl From<&[u8]> for Bytes {
+    fn from(bytes: &[u8]) -> Bytes {
+        Bytes(bytes.iter().copied().map(char::from).collect())
+    }
+}
+
+impl TryFrom<&Bytes> for Vec<u8> {
+    type Error = Implausible;
+
+    fn try_from(Bytes(characters): &Bytes) -> Result<Vec<u8>, Implausible> {
+        let bytes = characters.chars().map(u8::try_from).collect::<Result<_, _>>();
+        bytes.map_err(|_| Implausible("a character that is no byte"))
+    }
+}
+
 /// A session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionState {
@@ -61,8 +81,8 @@ pub struct EndingState {
 pub enum DecoderState {
     /// The line protocol's.
     Line {
-        /// The undecided beginning of a control line: bytes, as the characters of the same numbers.
-        held: String,
+        /// The undecided beginning of a control line.
+        held: Bytes,
         /// What was sent back does not end a line.
         mid_line: bool,
     },

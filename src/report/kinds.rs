@@ -76,7 +76,7 @@ impl Kinds {
         self.0.push(Kind {
             reason: if is_other { "(others)".to_owned() } else { word(reason) },
             verdict: (!is_other && !verdict.is_empty()).then(|| word(verdict)),
-            known: CloseReason::ALL.into_iter().find(|known| known.name().as_bytes() == reason),
+            known: str::from_utf8(reason).ok().and_then(CloseReason::named),
             count: Count::default(),
             series: Series::default(),
             idle: Idle::default(),

@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use super::probe::Probe;
-use crate::core::snapshot::{DecoderState, Implausible};
+use crate::core::snapshot::{Bytes, DecoderState, Implausible};
 
 /// The longest control line in bytes, its line end included. A longer line is data.
 pub const CONTROL_LINE_MAX: usize = 64;
@@ -66,16 +66,13 @@ impl LineDecoder {
     /// See [`super::Decoder::snapshot`].
     pub fn snapshot(&self) -> DecoderState {
         let LineDecoder { held, mid_line } = self;
-        let bytes = held.as_deref().map(|Held { length, bytes }| &bytes[..usize::from(*length)]);
-        let held = bytes.map(|bytes| bytes.iter().copied().map(char::from).collect());
-        DecoderState::Line { held: held.unwrap_or_default(), mid_line: *mid_line }
+        let held = held.as_deref().map(|Held { length, bytes }| &bytes[..usize::from(*length)]);
+        DecoderState::Line { held: held.unwrap_or_default().into(), mid_line: *mid_line }
     }
 
     /// See [`super::Decoder::restore`].
-    pub fn restore(held: &str, mid_line: bool) -> Result<LineDecoder, Implausible> {
-        // Bytes as the characters of the same numbers: any byte can be in the text of a PING.
-        let bytes = held.chars().map(u8::try_from).collect::<Result<Vec<u8>, _>>();
-        let bytes = bytes.map_err(|_| Implausible("held back is no byte"))?;
+    pub fn restore(held: &Bytes, mid_line: bool) -> Result<LineDecoder, Implausible> {
+        let bytes = Vec::try_from(held)?;
         if bytes.is_empty() {
             return Ok(LineDecoder { held: None, mid_line });
         }

@@ -111,8 +111,7 @@ impl Ending {
 
     fn restore(state: &EndingState, now: Moment) -> Result<Ending, Implausible> {
         let EndingState { reason, until } = state;
-        let reason = CloseReason::ALL.into_iter().find(|known| known.name() == reason);
-        let reason = reason.ok_or(Implausible("an unknown reason"))?;
+        let reason = CloseReason::named(reason).ok_or(Implausible("an unknown reason"))?;
         Ok(Ending { reason, until: until.map(|age| age.moment(now)) })
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{Connection, QueueState, Stage, Transport, Unsent};
-use crate::core::{Evidence, Implausible, Moment, Report, Session, SessionState};
+use crate::core::{Bytes, Evidence, Implausible, Moment, Report, Session, SessionState};
 use crate::net::event_loop::EventLoop;
 use crate::net::options::ListenerOptions;
 
@@ -15,8 +15,7 @@ use crate::net::options::ListenerOptions;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ConnectionState {
     stage: Stage,
-    /// Bytes, as the characters of the same numbers.
-    unsent: String,
+    unsent: Bytes,
     session: SessionState,
 }
 
@@ -35,7 +34,7 @@ impl<T: Transport> Connection<T> {
         self.be_woken_by(cx);
         ConnectionState {
             stage: self.stage,
-            unsent: self.unsent.rest().iter().copied().map(char::from).collect(),
+            unsent: self.unsent.rest().into(),
             session: self.session.snapshot(self.now()),
         }
     }
@@ -57,8 +56,7 @@ impl<T: Transport> Connection<T> {
         if session.protocol() != listener.protocol {
             return Err(Implausible("its listener speaks another protocol"));
         }
-        let unsent = unsent.chars().map(u8::try_from).collect::<Result<Vec<u8>, _>>();
-        let unsent = unsent.map_err(|_| Implausible("unsent is no byte"))?;
+        let unsent = Vec::try_from(unsent)?;
         if session.unsent_bytes() != unsent.len() as u64 {
             return Err(Implausible("other bytes are unsent than are owed"));
         }

@@ -94,11 +94,8 @@ mod tests {
 
     impl Watched {
         fn start() -> Rc<Watched> {
-            let watched = {
-                let clock = Clock::start();
-                Watched { timers: Timers::default(), start: clock.now(), clock, fired: RefCell::default() }
-            };
-            let watched = Rc::new(watched);
+            let (timers, clock, fired) = (Timers::default(), Clock::start(), RefCell::default());
+            let watched = Rc::new(Watched { timers, start: clock.now(), clock, fired });
             let firing = Rc::clone(&watched);
             tokio::task::spawn_local(async move {
                 let write_down = |slot| firing.fired.borrow_mut().push((firing.second(), slot));
