@@ -15,9 +15,7 @@ use crate::cli::Serve;
 use crate::config::{self, Change, Config, Count};
 use crate::core::Timing;
 use crate::limits;
-use crate::net::{
-    self, Carried, InheritedSockets, ListenerOptions, Server, ServerOptions, close_the_rest, forget_stored,
-};
+use crate::net::{self, Carried, InheritedSockets, ListenerOptions, Server, ServerOptions, close_the_rest};
 use crate::ops::logging::Logging;
 use crate::ops::signals::{self, Signals};
 use crate::ops::{events, orphans, process_state, systemd};
@@ -61,9 +59,6 @@ fn serve_with(
         limits::make_room_for(options.max_connections);
         events::starting(&source(arguments), options.workers, options.max_connections);
         systemd::connect();
-        if carried.is_some() {
-            forget_stored();
-        }
         let server = Server::bind(options, passed, understood(carried))?;
         let (commands, inbox) = mpsc::channel(1);
         let reloader =

@@ -10,7 +10,7 @@ use socket2::{Socket, Type};
 use super::handover::{Carried, CarriedConnection, CarriedListener, Header, Sockets, monotonic_ns};
 use super::listen::{Admission, Listener};
 use super::options::ListenerOptions;
-use super::worker::Adopted;
+use super::worker::{Accepted, Adopted};
 use crate::core::CloseReason;
 use crate::ops::events::{self, Identity, Totals};
 use crate::ops::log_queue;
@@ -33,15 +33,10 @@ pub fn totals(header: &Header) -> Totals {
 /// Takes the socket that listens for `options`, if there is one.
 pub fn listener(carried: &mut Carried, options: &ListenerOptions) -> Option<Listener> {
     let listeners = &mut carried.description.header.listeners;
-    let suits = |socket: &CarriedListener| {
-        socket.address == options.address && (options.address.port() != 0 || *socket.name == *options.name)
-    };
+    let suits = |socket: &CarriedListener| options.suit_socket_of(&socket.name, socket.address);
     let listener = listeners.swap_remove(listeners.iter().position(suits)?);
     let socket = Socket::from(carried.sockets.take(listener.descriptor)?);
-    match listener.passed {
-        true => Listener::from_passed(socket, options).ok(),
-        false => Listener::from_carried(socket, options).ok(),
-    }
+    Listener::new(socket, options, listener.passed).ok()
 }
 
 /// Gives the connections to the event loops; each that cannot be gone on with ends alone, and says why.
@@ -96,7 +91,8 @@ fn give(
     let Some(socket) = socket else { return lose("its socket is not there") };
     let (socket, listener) = (TcpStream::from(socket), Arc::clone(options));
     let Some(worker) = admission.least_loaded() else { return false };
-    worker.adopt(Adopted { conn, socket, peer, listener, state, pause });
+    let connection = Accepted { conn, socket, peer, listener };
+    worker.adopt(Adopted { connection, state, pause });
     true
 }
 

@@ -33,3 +33,11 @@ pub struct ListenerOptions {
     /// Deadlines and heartbeat of its connections.
     pub timing: Timing,
 }
+
+impl ListenerOptions {
+    /// Whether a socket of the listener `name` that was configured for `address` is one for these options: of the same address,
+    /// and of the same name where that leaves the port open.
+    pub fn suit_socket_of(&self, name: &str, address: SocketAddr) -> bool {
+        self.address == address && (address.port() != 0 || *self.name == *name)
+    }
+}

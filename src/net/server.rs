@@ -168,35 +168,25 @@ impl Running {
         }
     }
 
-    /// Stops everything where it is, and leaves it. Where that fails all is as before.
+    /// Leaves everything where the next program finds it. Where that fails all is as before.
     async fn leave(&mut self) -> anyhow::Result<()> {
         let began_at = clock::now();
-        self.listeners.pause().await;
-        let left = match self.describe().await {
-            Ok((description, kept)) => {
-                let connections = description.connections.len();
-                leave(description, &kept).map(|()| connections)
-            }
-            Err(error) => Err(error),
-        };
-        let left = left.inspect_err(|_| {
+        let left = self.freeze().await.and_then(|(description, kept)| {
+            let connections = description.connections.len();
+            leave(description, &kept)?;
+            events::left(connections, clock::now().saturating_duration_since(began_at));
+            Ok(())
+        });
+        left.inspect_err(|_| {
             forget_stored(); // the next program must not take up what ends here
             self.go_on();
-        });
-        events::left(left?, clock::now().saturating_duration_since(began_at));
-        Ok(())
-    }
-
-    fn go_on(&mut self) {
-        self.admission.workers().iter().for_each(|worker| worker.enter(Phase::Serving));
-        self.listeners.resume();
+        })
     }
 
     /// Becomes `program`, which goes on with everything. Returns only where that fails, and then all is as before.
     async fn hand_over(&mut self, program: &Program) -> anyhow::Error {
         let began_at = clock::now();
-        self.listeners.pause().await;
-        let error = match self.describe().await {
+        let error = match self.freeze().await {
             Ok((description, kept)) => {
                 let connections = description.connections.len();
                 events::handover(connections, clock::now().saturating_duration_since(began_at));
@@ -210,10 +200,13 @@ impl Running {
     }
 
     /// Stops everything where it is, and puts it into words; and the descriptors that they speak of.
-    async fn describe(&self) -> anyhow::Result<(Description, Vec<RawFd>)> {
+    async fn freeze(&mut self) -> anyhow::Result<(Description, Vec<RawFd>)> {
+        self.listeners.pause().await;
         let mut header = Header::new(monotonic_ns());
+        header.listeners = self.listeners.carried();
+        let mut kept: Vec<_> = header.listeners.iter().map(|listener| listener.descriptor).collect();
+        let mut connections = Vec::new();
         let frozen: Vec<_> = self.admission.workers().iter().map(Worker::freeze).collect();
-        let (mut connections, mut kept) = (Vec::new(), self.listeners.descriptors().collect::<Vec<_>>());
         for words in frozen {
             let words = unless_stuck(words).await.context("an event loop does not turn")?;
             for (descriptor, words) in words.context("an event loop has ended")? {
@@ -226,9 +219,14 @@ impl Running {
         header.refused = totals.refused;
         header.closed = totals.named().map(|(reason, count)| (reason.to_owned(), count)).collect();
         header.log_lost = log_queue::lost();
-        header.listeners = self.listeners.carried();
         header.connections = connections.len() as u64;
         Ok((Description { header, connections }, kept))
+    }
+
+    /// The end of [`Running::freeze`].
+    fn go_on(&mut self) {
+        self.admission.workers().iter().for_each(|worker| worker.enter(Phase::Serving));
+        self.listeners.resume();
     }
 
     async fn change(&mut self, wanted: ServerOptions) -> anyhow::Result<()> {

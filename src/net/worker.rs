@@ -53,14 +53,8 @@ pub struct Accepted {
 /// A connection of the program before.
 #[derive(Debug)]
 pub struct Adopted {
-    /// Its number.
-    pub conn: u64,
-    /// Its socket.
-    pub socket: std::net::TcpStream,
-    /// The far end.
-    pub peer: SocketAddr,
-    /// How it is served.
-    pub listener: Arc<ListenerOptions>,
+    /// As it was accepted.
+    pub connection: Accepted,
     /// All that it knows.
     pub state: ConnectionState,
     /// In which nobody served it.
@@ -276,7 +270,8 @@ fn open(accepted: Accepted, event_loop: &Rc<EventLoop>) {
 }
 
 fn adopt(adopted: Adopted, event_loop: &Rc<EventLoop>) {
-    let Adopted { conn, socket, peer, listener, state, pause } = adopted;
+    let Adopted { connection, state, pause } = adopted;
+    let Accepted { conn, socket, peer, listener } = connection;
     let local = socket.local_addr().ok().map(tcp::canonical);
     let evidence = tcp::evidence(&socket);
     let restore = |stream| Connection::restore(stream, &listener, Rc::clone(event_loop), &state, pause);

@@ -3,9 +3,12 @@
 //! The first line is the header. The format is JSON, every value by its name: a newer version knows the older names.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::os::fd::RawFd;
 
+use nix::sys::memfd::{MFdFlags, memfd_create};
 use serde::{Deserialize, Serialize};
 
 use crate::net::connection::ConnectionState;
@@ -121,6 +124,16 @@ impl Description {
         let header = to_line(&self.header);
         let lines = [&header].into_iter().chain(&self.connections);
         lines.flat_map(|line| [line.as_str(), "\n"]).collect()
+    }
+
+    /// Writes it into a file in memory.
+    ///
+    /// # Errors
+    /// There is no descriptor or no memory left.
+    pub fn write(&self) -> io::Result<File> {
+        let mut file = File::from(memfd_create(c"pulse-echo connections", MFdFlags::MFD_CLOEXEC)?);
+        file.write_all(self.to_text().as_bytes())?;
+        Ok(file)
     }
 
     /// Reads it. A last line without its end is there no less.

@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
-use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::signal::{SigSet, SigmaskHow};
 use nix::unistd::execve;
 use tokio::sync::oneshot;
@@ -83,8 +82,7 @@ impl Program {
         description: &Description,
         descriptors: &[RawFd],
     ) -> anyhow::Result<std::convert::Infallible> {
-        let mut file = std::fs::File::from(memfd_create(c"pulse-echo connections", MFdFlags::MFD_CLOEXEC)?);
-        io::Write::write_all(&mut file, description.to_text().as_bytes())?;
+        let file = description.write()?;
         let path = CString::new(self.path.as_os_str().as_bytes())?;
         let arguments = self.arguments.iter().map(|argument| CString::new(argument.as_bytes()));
         let arguments = arguments.collect::<Result<Vec<_>, _>>()?;

@@ -4,13 +4,11 @@
 //! ours, as messages that nobody has read, and only the pair is stored.
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::{IoSlice, IoSliceMut, Write as _};
+use std::io::{IoSlice, IoSliceMut};
 use std::os::fd::{AsFd as _, AsRawFd as _, FromRawFd as _, OwnedFd, RawFd};
 
 use anyhow::Context as _;
 use nix::cmsg_space;
-use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::socket::{
     AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, recvmsg, sendmsg,
     socketpair,
@@ -45,15 +43,14 @@ pub fn leave(mut description: Description, kept: &[RawFd]) -> anyhow::Result<()>
             .context("cannot pack the sockets")?;
     }
     description.header.sent = kept;
-    let mut file = File::from(memfd_create(c"pulse-echo connections", MFdFlags::MFD_CLOEXEC)?);
-    file.write_all(description.to_text().as_bytes())?;
+    let file = description.write()?;
     fd_store::store(PAIR, receiver.as_fd()).context("the service manager's store is not to be had")?;
     fd_store::store(PAIR, sender.as_fd())?;
     fd_store::store(DESCRIPTION, file.as_fd())?;
     Ok(fd_store::wait_until_read()?)
 }
 
-/// Takes what the program before has left, out of what the service manager passed.
+/// Takes what the program before has left, out of what the service manager passed, and out of its store.
 ///
 /// # Errors
 /// It is damaged.
@@ -66,7 +63,10 @@ pub fn take_stored(passed: &mut Vec<(String, OwnedFd)>) -> Option<anyhow::Result
     let (description, stray) = (take(DESCRIPTION), take(DESCRIPTION));
     let found = description.is_some() || pair.iter().any(Option::is_some);
     drop(stray); // left by two programs, of which one never came to take it
-    found.then(|| read(pair, description))
+    found.then(|| {
+        forget_stored();
+        read(pair, description)
+    })
 }
 
 /// Empties the store: what stays in it would keep its connections open for ever.

@@ -97,7 +97,7 @@ fn fitting(socket: Socket, options: &ListenerOptions) -> Result<Listener, String
     if !matches!(socket.domain().map_err(unusable)?, Domain::IPV4 | Domain::IPV6) {
         return Err("is no TCP socket (ListenStream= wants an address with a port, not a path)".to_owned());
     }
-    let listener = Listener::from_passed(socket, options).map_err(unusable)?;
+    let listener = Listener::new(socket, options, true).map_err(unusable)?;
     let (real, configured) = (listener.address().map_err(unusable)?, options.address);
     let port_fits = configured.port() == 0 || configured.port() == real.port();
     if configured.ip() != real.ip() || !port_fits {

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::RawFd;
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
@@ -103,11 +102,6 @@ impl Listeners {
         self.serving.iter().map(|serving| serving.listener.carried()).collect()
     }
 
-    /// The descriptors of all sockets.
-    pub fn descriptors(&self) -> impl Iterator<Item = RawFd> {
-        self.serving.iter().map(|serving| serving.listener.carried().descriptor)
-    }
-
     /// Waits until nothing can be accepted on one of them any more. May be given up and called again.
     pub async fn lost(&mut self) -> ListenerLost {
         match self.losses.recv().await {
@@ -194,11 +188,10 @@ impl Serving {
         Ok(())
     }
 
-    /// Whether its socket is one for these options: of the same address, and of the same name where that leaves
-    /// the port open.
+    /// Whether its socket is one for these options.
     fn suits(&self, wanted: &ListenerOptions) -> bool {
         let own = self.listener.options();
-        own.address == wanted.address && (wanted.address.port() != 0 || own.name == wanted.name)
+        wanted.suit_socket_of(&own.name, own.address)
     }
 }
 

@@ -127,28 +127,16 @@ impl Listener {
         Listener::open(options, Port::Shared)
     }
 
-    /// Takes over a socket that listens already.
-    ///
-    /// # Errors
-    /// It is no TCP socket.
-    pub fn from_passed(socket: Socket, options: &ListenerOptions) -> io::Result<Listener> {
-        Listener::new(socket, options, true)
-    }
-
-    /// Goes on with a socket of ours from the program before.
-    ///
-    /// # Errors
-    /// It is no TCP socket.
-    pub fn from_carried(socket: Socket, options: &ListenerOptions) -> io::Result<Listener> {
-        Listener::new(socket, options, false)
-    }
-
     fn open(options: &ListenerOptions, port: Port) -> Result<Listener, BindError> {
         let listener = |socket| Listener::new(socket, options, false);
         open(options.address, port).and_then(listener).map_err(|cause| BindError::of(options, cause))
     }
 
-    fn new(socket: Socket, options: &ListenerOptions, passed: bool) -> io::Result<Listener> {
+    /// Takes over a socket that listens already; `passed`: the service manager opened it, and keeps it open.
+    ///
+    /// # Errors
+    /// It is no TCP socket.
+    pub fn new(socket: Socket, options: &ListenerOptions, passed: bool) -> io::Result<Listener> {
         configure(&SockRef::from(&socket), options)?;
         Ok(Listener { socket: socket.into(), options: Arc::new(options.clone()), passed })
     }
