@@ -9,13 +9,15 @@ use std::thread::available_parallelism;
 
 use anyhow::{Context as _, anyhow, ensure};
 use tokio::runtime::{Builder, LocalOptions};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use crate::cli::Serve;
 use crate::config::{self, Change, Config, Count};
 use crate::core::Timing;
 use crate::limits;
-use crate::net::{self, Carried, InheritedSockets, ListenerOptions, Server, ServerOptions, close_the_rest};
+use crate::net::{
+    self, Carried, InheritedSockets, ListenerOptions, STOPPING, Server, ServerOptions, close_the_rest,
+};
 use crate::ops::logging::Logging;
 use crate::ops::signals::{self, Signals};
 use crate::ops::{events, orphans, process_state, systemd};
@@ -144,8 +146,6 @@ async fn next(heard: &mut Option<signals::Command>, signals: &mut Signals) -> si
     }
 }
 
-const STOPPING: &str = "the server is stopping";
-
 /// What a reload needs to know.
 struct Reloader {
     arguments: Serve,
@@ -195,9 +195,8 @@ impl Reloader {
     ) -> anyhow::Result<usize> {
         let mut next = self.current.clone();
         let changes = next.adopt(wanted);
-        let (answer, done) = oneshot::channel();
-        commands.send(net::Command::Change(server_options(&next, &mut self.told)?, answer)).await?;
-        done.await.context(STOPPING)??;
+        let options = server_options(&next, &mut self.told)?;
+        net::ask(commands, |answer| net::Command::Change(options, answer)).await??;
         for Change { key, old, new, needs_restart } in &changes {
             events::setting_changed(key, old.as_deref(), new.as_deref(), *needs_restart);
         }

@@ -4,10 +4,10 @@ use std::io;
 use std::pin::Pin;
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow, ensure};
-use tokio::sync::{mpsc, oneshot};
+use anyhow::anyhow;
+use tokio::sync::mpsc;
 
-use crate::net::{self, Header, Program};
+use crate::net::{self, Program};
 use crate::ops::signals::{Command, Signals};
 use crate::ops::{events, fd_store, process_state, systemd};
 
@@ -17,6 +17,14 @@ type Answer = Pin<Box<dyn Future<Output = anyhow::Result<()>>>>;
 pub struct Upgrade {
     program: io::Result<Program>,
     asking: Option<Answer>,
+}
+
+/// What became of the connections in a restart.
+pub enum Left {
+    /// They wait for the next program: this one only has to end.
+    WithTheServiceManager,
+    /// They end as in any stop.
+    Nothing,
 }
 
 impl Upgrade {
@@ -30,14 +38,17 @@ impl Upgrade {
         if self.asking.is_some() {
             return;
         }
-        match &self.program {
+        match self.program() {
             Ok(program) => {
                 let program = program.clone();
-                let header = Header::new(0).to_line();
-                self.asking = Some(Box::pin(async move { program.ask(header).await }));
+                self.asking = Some(Box::pin(async move { program.ask().await }));
             }
-            Err(error) => events::handover_failed(&anyhow!("the path of this program is not known: {error}")),
+            Err(error) => events::handover_failed(&error),
         }
+    }
+
+    fn program(&self) -> anyhow::Result<&Program> {
+        self.program.as_ref().map_err(|error| anyhow!("the path of this program is not known: {error}"))
     }
 
     /// Does not care any more what it says.
@@ -76,31 +87,24 @@ impl Upgrade {
         heard: &mut Option<Command>,
         commands: &mpsc::Sender<net::Command>,
     ) -> anyhow::Result<()> {
-        let program = self.program.as_ref().map_err(|error| anyhow!("{error}"))?.clone();
+        let program = self.program()?.clone();
         systemd::reloading();
         // What comes from here on waits for the other program.
         process_state::hold_back()?;
         tokio::time::sleep(Duration::from_millis(2)).await; // until what came before is heard
         *heard = signals.heard();
         let failed = match heard {
-            None => hand_over(program, commands).await,
+            None => {
+                let failed = net::ask(commands, |answer| net::Command::HandOver(program, answer)).await;
+                failed.and_then(Err)
+            }
             Some(_) => Err(anyhow!("another signal came meanwhile")),
         };
         process_state::hear()?;
         systemd::ready();
         failed
     }
-}
 
-/// What became of the connections in a restart.
-pub enum Left {
-    /// They wait for the next program: this one only has to end.
-    WithTheServiceManager,
-    /// They end as in any stop.
-    Nothing,
-}
-
-impl Upgrade {
     /// Leaves the connections with the service manager, which restarts the service. Where the next program could not go on
     /// with them, or there is no store, the failure is told.
     pub async fn leave(&self, may: bool, commands: &mpsc::Sender<net::Command>) -> Left {
@@ -117,18 +121,7 @@ impl Upgrade {
     }
 
     async fn try_to_leave(&self, commands: &mpsc::Sender<net::Command>) -> anyhow::Result<()> {
-        let program = self.program.as_ref().map_err(|error| anyhow!("{error}"))?;
-        program.ask(Header::new(0).to_line()).await?;
-        let (answer, left) = oneshot::channel();
-        let sent = commands.send(net::Command::Leave(answer)).await;
-        ensure!(sent.is_ok(), "the server is stopping");
-        left.await.context("the server is stopping")?
+        self.program()?.ask().await?;
+        net::ask(commands, net::Command::Leave).await?
     }
-}
-
-async fn hand_over(program: Program, commands: &mpsc::Sender<net::Command>) -> anyhow::Result<()> {
-    let (answer, failed) = oneshot::channel();
-    let sent = commands.send(net::Command::HandOver(program, answer)).await;
-    ensure!(sent.is_ok(), "the server is stopping");
-    Err(failed.await.context("the server is stopping")?)
 }

@@ -18,4 +18,4 @@ pub use handover::{
 };
 pub use listen::{BindError, InheritedSockets, SocketMismatch};
 pub use options::{ListenerOptions, ServerOptions};
-pub use server::{Command, Server};
+pub use server::{Command, STOPPING, Server, ask};

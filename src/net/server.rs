@@ -4,7 +4,7 @@ use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, ensure};
 use tokio::sync::{mpsc, oneshot};
 
 use super::adoption;
@@ -29,6 +29,23 @@ pub enum Command {
     HandOver(Program, oneshot::Sender<anyhow::Error>),
     /// Leave everything with the service manager, for the program that it starts next, and answer whether that is done.
     Leave(oneshot::Sender<anyhow::Result<()>>),
+}
+
+/// Why a command is not answered.
+pub const STOPPING: &str = "the server is stopping";
+
+/// Gives a command and waits for its answer.
+///
+/// # Errors
+/// Nobody answers any more: [`STOPPING`].
+pub async fn ask<T>(
+    commands: &mpsc::Sender<Command>,
+    command: impl FnOnce(oneshot::Sender<T>) -> Command,
+) -> anyhow::Result<T> {
+    let (answer, answered) = oneshot::channel();
+    let given = commands.send(command(answer)).await;
+    ensure!(given.is_ok(), STOPPING);
+    answered.await.context(STOPPING)
 }
 
 /// A server whose addresses are bound.

@@ -2,16 +2,18 @@
 //!
 //! Unlike other messages to it these are waited for, a bounded time: whoever stores is about to end.
 
-use std::env;
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
-use std::os::unix::net::UnixDatagram;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::socket::{ControlMessage, MsgFlags, UnixAddr, sendmsg};
+use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 use nix::unistd::pipe2;
+
+use super::{notify, systemd};
 
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -54,19 +56,17 @@ pub fn wait_until_read() -> io::Result<()> {
 
 fn send(message: &str, descriptor: Option<BorrowedFd<'_>>) -> io::Result<()> {
     let socket = UnixDatagram::unbound()?;
+    socket.connect_addr(&manager()?)?;
     socket.set_write_timeout(Some(PATIENCE))?;
     let descriptors: Vec<_> = descriptor.iter().map(AsRawFd::as_raw_fd).collect();
     let rights = [ControlMessage::ScmRights(&descriptors)];
     let carried = if descriptors.is_empty() { &[] } else { &rights[..] };
     let text = [IoSlice::new(message.as_bytes())];
-    sendmsg(socket.as_raw_fd(), &text, carried, MsgFlags::empty(), Some(&manager()?))?;
+    sendmsg::<()>(socket.as_raw_fd(), &text, carried, MsgFlags::empty(), None)?;
     Ok(())
 }
 
-fn manager() -> io::Result<UnixAddr> {
-    let name = env::var("NOTIFY_SOCKET").map_err(io::Error::other)?;
-    Ok(match name.strip_prefix('@') {
-        Some(name) => UnixAddr::new_abstract(name.as_bytes())?,
-        None => UnixAddr::new(name.as_str())?,
-    })
+fn manager() -> io::Result<SocketAddr> {
+    let name = systemd::socket_name().ok_or(io::ErrorKind::NotFound)?;
+    notify::address(name.as_bytes())
 }

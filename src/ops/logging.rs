@@ -147,7 +147,7 @@ fn write_to_stderr(format: LogFormat, filter: Filter) -> anyhow::Result<LogQueue
     let to_the_journal = stderr_is_the_journal();
     let lines = TextLines { queue: queue.clone(), with_severity: to_the_journal };
     let text = fmt::layer().with_target(false).log_internal_errors(false).with_writer(lines);
-    let text = text.with_ansi(colour_wanted());
+    let text = text.with_ansi(colour_wanted(&io::stderr()));
     if to_the_journal {
         set_global_default(registry.with(text.without_time()))?; // the journal has its own
     } else {
@@ -169,10 +169,10 @@ impl<S: Subscriber> Layer<S> for RecordLayer {
 }
 
 /// Colour is for people: only on a terminal that knows it, and not where <https://no-color.org> asks for none.
-fn colour_wanted() -> bool {
+pub fn colour_wanted(stream: &impl IsTerminal) -> bool {
     let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let unknown = std::env::var_os("TERM").is_none_or(|terminal| terminal == "dumb");
-    io::stderr().is_terminal() && !refused && !unknown
+    stream.is_terminal() && !refused && !unknown
 }
 
 /// Whether what is written to standard error goes to systemd's journal.

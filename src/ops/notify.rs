@@ -76,7 +76,11 @@ impl Notifier {
     }
 }
 
-fn address(name: &[u8]) -> io::Result<SocketAddr> {
+/// The address of the socket of that name.
+///
+/// # Errors
+/// It is no name of a Unix socket.
+pub fn address(name: &[u8]) -> io::Result<SocketAddr> {
     match name {
         [b'@', abstract_name @ ..] => SocketAddr::from_abstract_name(abstract_name),
         [b'/', ..] => SocketAddr::from_pathname(OsStr::from_bytes(name)),

@@ -3,6 +3,7 @@
 //! Without one, as on a terminal, telling does nothing.
 
 use std::env;
+use std::ffi::OsString;
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
@@ -22,13 +23,16 @@ static MANAGER: OnceLock<Notifier> = OnceLock::new();
 
 /// Finds the way to the service manager, if there is one; what is told before is told to nobody.
 pub fn connect() {
-    let Some(name) = env::var_os("NOTIFY_SOCKET").filter(|name| !name.is_empty()) else {
-        return;
-    };
+    let Some(name) = socket_name() else { return };
     match Notifier::to(&name) {
         Ok(manager) => drop(MANAGER.set(manager)),
         Err(error) => events::service_manager_unreachable(&name.to_string_lossy(), &error),
     }
+}
+
+/// Where it listens, if there is one.
+pub fn socket_name() -> Option<OsString> {
+    env::var_os("NOTIFY_SOCKET").filter(|name| !name.is_empty())
 }
 
 /// The service is up: every address listens.

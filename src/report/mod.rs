@@ -30,7 +30,7 @@ mod usual;
 
 use std::fmt::{self, Display};
 use std::fs;
-use std::io::{self, IsTerminal as _};
+use std::io;
 
 use anyhow::Context as _;
 
@@ -78,7 +78,7 @@ pub fn run(options: &Options) -> anyhow::Result<String> {
         fs::write(file, svg::picture(&findings))
             .with_context(|| format!("cannot write {}", file.display()))?;
     }
-    let layout = Layout::of(io::stdout().is_terminal());
+    let layout = Layout::of(&io::stdout());
     Ok(match (options.format, options.by) {
         (Format::Json, _) => json::document(&findings),
         (Format::Text, Some(by)) => page::table(&findings, by, &layout),

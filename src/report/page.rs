@@ -1,12 +1,14 @@
 //! The report for people: one page for a terminal.
 
 use std::fmt::Write as _;
+use std::io::IsTerminal;
 
 use super::filters::Filters;
 use super::findings::{Findings, Quantiles, Row};
 use super::kinds::grouped;
 use super::options::By;
 use super::times::{self, SECOND};
+use crate::ops::logging::colour_wanted;
 
 /// How wide, and whether in colour.
 #[derive(Debug)]
@@ -17,12 +19,10 @@ pub struct Layout {
 
 impl Layout {
     /// Of a terminal its own width, else 80 columns.
-    pub fn of(is_terminal: bool) -> Layout {
-        let size = if is_terminal { terminal_size::terminal_size() } else { None };
+    pub fn of(stream: &impl IsTerminal) -> Layout {
+        let size = if stream.is_terminal() { terminal_size::terminal_size() } else { None };
         let width = size.map_or(80, |(width, _)| usize::from(width.0)).clamp(60, 160);
-        let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        let unknown = std::env::var_os("TERM").is_none_or(|terminal| terminal == "dumb");
-        Layout { width, colour: is_terminal && !refused && !unknown }
+        Layout { width, colour: colour_wanted(stream) }
     }
 
     fn bold(&self, text: &str) -> String {

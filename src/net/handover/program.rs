@@ -16,7 +16,7 @@ use nix::sys::signal::{SigSet, SigmaskHow};
 use nix::unistd::execve;
 use tokio::sync::oneshot;
 
-use super::description::Description;
+use super::description::{Description, Header};
 use super::inherited::{ASKED, CAN_TAKE_OVER, CARRIED};
 use crate::ops::process_state;
 
@@ -42,14 +42,13 @@ impl Program {
         Ok(Program { path: env::current_exe()?, arguments: env::args_os().collect() })
     }
 
-    /// Asks it whether it can go on from `header`, a description without connections, with the configuration that there is
-    /// now. We serve meanwhile.
+    /// Asks it whether it can go on from a description like ours, with the configuration that there is now. We serve meanwhile.
     ///
     /// # Errors
     /// What it said, or that it said nothing in time.
-    pub async fn ask(&self, header: String) -> anyhow::Result<()> {
+    pub async fn ask(&self) -> anyhow::Result<()> {
         let mut command = Command::new(&self.path);
-        command.args(self.arguments.iter().skip(1)).env(ASKED, header);
+        command.args(self.arguments.iter().skip(1)).env(ASKED, Header::new(0).to_line());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().with_context(|| format!("cannot start {}", self.path.display()))?;
         let process = nix::unistd::Pid::from_raw(child.id().try_into()?);
