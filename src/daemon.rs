@@ -22,7 +22,7 @@ use crate::ops::logging::Logging;
 use crate::ops::signals::{self, Signals};
 use crate::ops::{events, orphans, process_state, systemd};
 use crate::settings::Reading;
-use crate::upgrade::{Left, Upgrade};
+use crate::upgrade::{Left, SERVING_ON, Upgrade};
 
 /// Serves until told to stop. An error has been told in the log by then.
 ///
@@ -73,7 +73,7 @@ fn serve_with(
 /// What the program before left, if it can be understood; else its connections are closed, and we start without.
 fn understood(carried: Option<anyhow::Result<Carried>>) -> Option<Carried> {
     let carried = carried?.inspect_err(|why| {
-        events::handover_failed(why);
+        events::handover_failed(why, "they are closed, starting without");
         close_the_rest();
     });
     carried.ok()
@@ -122,9 +122,9 @@ async fn obey(
             signals::Command::Reload => reloader.begin(&commands).await,
             signals::Command::Summary if commands.send(net::Command::Summary).await.is_err() => return,
             signals::Command::Summary => {}
-            signals::Command::HandOver if stopping => events::handover_failed(&anyhow!(STOPPING)),
+            signals::Command::HandOver if stopping => events::handover_failed(&anyhow!(STOPPING), "they end"),
             signals::Command::HandOver if !reloader.current.server.keep_connections => {
-                events::handover_failed(&anyhow!("server.keep_connections is false"));
+                events::handover_failed(&anyhow!("server.keep_connections is false"), SERVING_ON);
             }
             signals::Command::HandOver => upgrade.begin(),
             signals::Command::Leave if stopping => {}

@@ -11,6 +11,9 @@ use crate::net::{self, Program};
 use crate::ops::signals::{Command, Signals};
 use crate::ops::{events, fd_store, process_state, systemd};
 
+/// What is done where it cannot take over.
+pub const SERVING_ON: &str = "serving on";
+
 type Answer = Pin<Box<dyn Future<Output = anyhow::Result<()>>>>;
 
 /// The program at the path of this one, and the question that it is asked.
@@ -43,7 +46,7 @@ impl Upgrade {
                 let program = program.clone();
                 self.asking = Some(Box::pin(async move { program.ask().await }));
             }
-            Err(error) => events::handover_failed(&error),
+            Err(error) => events::handover_failed(&error, SERVING_ON),
         }
     }
 
@@ -77,7 +80,7 @@ impl Upgrade {
             Ok(()) => self.become_it(signals, &mut heard, commands).await.err(),
             Err(error) => Some(error),
         };
-        failed.iter().for_each(events::handover_failed);
+        failed.iter().for_each(|why| events::handover_failed(why, SERVING_ON));
         heard
     }
 
@@ -114,7 +117,7 @@ impl Upgrade {
         match self.try_to_leave(commands).await {
             Ok(()) => Left::WithTheServiceManager,
             Err(error) => {
-                events::handover_failed(&error);
+                events::handover_failed(&error, "they end");
                 Left::Nothing
             }
         }

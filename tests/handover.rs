@@ -222,7 +222,8 @@ fn what_is_damaged_keeps_nobody_from_starting() {
         assert!(description.as_raw_fd() > 2);
         passing.arg(direct.get_program()).args(direct.get_args()).stdin(description);
         let daemon = Daemon::start_command(passing, config);
-        daemon.wait_for_event("handover_failed");
+        let failed = daemon.wait_for_event("handover_failed");
+        assert!(text(&failed, "message").ends_with("starting without"), "{failed}");
         Client::connect(daemon.address("raw")).echo("hello");
     }
 }

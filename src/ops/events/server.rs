@@ -162,9 +162,13 @@ pub fn left(connections: usize, duration: Duration) {
     );
 }
 
-/// They did not, and are served on.
-pub fn handover_failed(why: &anyhow::Error) {
-    error!(event = display("handover_failed"), "cannot hand the connections over: {why:#}; serving on");
+/// They did not; `now`: what is done instead.
+pub fn handover_failed(why: &anyhow::Error, now: &str) {
+    error!(
+        event = display("handover_failed"),
+        "cannot hand the connections over: {}; {now}",
+        fit(&format!("{why:#}"))
+    );
 }
 
 /// Connections came from the program before; `pause`: in which nobody served them.
