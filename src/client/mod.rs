@@ -6,7 +6,9 @@
 mod arguments;
 mod connect;
 mod idle_limit;
+mod output;
 mod ping;
+mod runtime;
 
 pub use arguments::{IdleLimit, Ping};
 pub use connect::Unreachable;

@@ -7,17 +7,17 @@ mod findings;
 mod ladder;
 mod silence;
 
-use std::io::{self, Write as _};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::runtime::Builder;
 use tokio::signal::ctrl_c;
 use tokio::task::JoinSet;
 
-use super::arguments::{Format, IdleLimit};
+use super::arguments::IdleLimit;
 use super::connect::connect;
+use super::output::Output;
+use super::runtime::run;
 use findings::{Findings, Step};
 use silence::silence;
 
@@ -26,15 +26,15 @@ use silence::silence;
 /// # Errors
 /// Nobody could be reached; or there is no runtime.
 pub fn idle_limit(arguments: &IdleLimit) -> anyhow::Result<bool> {
-    let runtime = Builder::new_current_thread().enable_all().build()?;
-    let result = runtime.block_on(search(arguments));
-    runtime.shutdown_background(); // a name service that hangs holds nobody up
-    result
+    run(search(arguments))?
 }
 
 async fn search(arguments: &IdleLimit) -> anyhow::Result<bool> {
-    let mut search =
-        Search { arguments: Arc::new(arguments.clone()), findings: Findings::default(), is_over: false };
+    let mut search = Search {
+        arguments: Arc::new(arguments.clone()),
+        findings: Findings::default(),
+        output: Output::new(arguments.format),
+    };
     let mut interrupted = pin!(ctrl_c());
     tokio::select! {
         reached = connect(&arguments.target, arguments.timeout) => drop(reached?),
@@ -50,8 +50,7 @@ async fn search(arguments: &IdleLimit) -> anyhow::Result<bool> {
 struct Search {
     arguments: Arc<IdleLimit>,
     findings: Findings,
-    /// Nobody reads any more.
-    is_over: bool,
+    output: Output,
 }
 
 impl Search {
@@ -78,11 +77,11 @@ impl Search {
             let Ok(step) = ended else { continue };
             let is_beyond = first_died.is_some_and(|first| step.idle > first);
             first_died = first_died.or(step.died().map(|_| step.idle));
-            self.tell(|| step.line(), || step.object().to_string());
+            self.output.tell(|| step.line(), || step.object());
             self.findings.steps.push(step);
             // The samples of one step end together, but not at once: the next step shows that all are there.
             let is_enough = first_died.is_some() && (is_beyond || self.arguments.samples == 1);
-            if self.is_over || until_one_died && is_enough {
+            if self.output.is_over() || until_one_died && is_enough {
                 break;
             }
         }
@@ -91,15 +90,7 @@ impl Search {
     fn conclude(&mut self) -> bool {
         let text = [self.findings.sentences().join("\n"), self.findings.heartbeat().unwrap_or_default()];
         let object = self.findings.object();
-        self.tell(|| text.join("\n\n").trim_end().to_owned(), || object.to_string());
+        self.output.tell(|| text.join("\n\n").trim_end().to_owned(), || object);
         self.findings.is_conclusive()
-    }
-
-    fn tell(&mut self, text: impl FnOnce() -> String, object: impl FnOnce() -> String) {
-        let line = match self.arguments.format {
-            Format::Text => text(),
-            Format::Json => object(),
-        };
-        self.is_over |= writeln!(io::stdout(), "{line}").is_err();
     }
 }

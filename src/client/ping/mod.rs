@@ -8,12 +8,12 @@ mod told;
 use std::pin::pin;
 use std::time::Duration;
 
-use tokio::runtime::Builder;
 use tokio::signal::ctrl_c;
 use tokio::time::sleep;
 
 use super::arguments::Ping;
 use super::connect::{Unreachable, connect};
+use super::runtime::run;
 use crate::tcp::canonical;
 use connection::Connection;
 use figures::Figures;
@@ -27,10 +27,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// # Errors
 /// Nobody could be reached; or there is no runtime.
 pub fn ping(arguments: &Ping) -> anyhow::Result<bool> {
-    let runtime = Builder::new_current_thread().enable_all().build()?;
-    let result = runtime.block_on(until_interrupted(arguments));
-    runtime.shutdown_background(); // a name service that hangs holds nobody up
-    Ok(result?)
+    Ok(run(until_interrupted(arguments))??)
 }
 
 async fn until_interrupted(arguments: &Ping) -> Result<bool, Unreachable> {

@@ -1,14 +1,14 @@
 //! What `ping` tells, as it happens.
 
 use std::fmt::Display;
-use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::figures::Figures;
 use crate::client::arguments::Format;
+use crate::client::output::Output;
 use crate::core::{Close, CloseReason};
 
 /// Why a connection ended, or was ended.
@@ -61,29 +61,26 @@ fn sentence(reason: CloseReason) -> &'static str {
     }
 }
 
-/// Standard output. Once its reader has gone, there is nobody to go on for.
+/// What is told, and whether anybody reads it.
 #[derive(Debug)]
-pub struct Told {
-    format: Format,
-    is_over: bool,
-}
+pub struct Told(Output);
 
 impl Told {
     /// In that format.
     pub fn new(format: Format) -> Told {
-        Told { format, is_over: false }
+        Told(Output::new(format))
     }
 
     /// Whether nobody reads any more.
     pub fn is_over(&self) -> bool {
-        self.is_over
+        self.0.is_over()
     }
 
     /// A connection was made.
     pub fn connected(&mut self, peer: SocketAddr, local: Option<SocketAddr>) {
         let local = local.map(|local| local.to_string());
         let from = local.as_deref().unwrap_or("an unknown address");
-        self.tell(
+        self.0.tell(
             || format!("connected to {peer} from {from}"),
             || json!({ "event": "connected", "peer": peer.to_string(), "local": local }),
         );
@@ -91,7 +88,7 @@ impl Told {
 
     /// A message came back.
     pub fn echo(&mut self, peer: SocketAddr, bytes: u32, number: u64, round_trip: Duration) {
-        self.tell(
+        self.0.tell(
             || format!("{bytes} bytes from {peer}: seq={number} time={:.3} ms", millis(round_trip)),
             || {
                 json!({ "event": "echo", "peer": peer.to_string(), "bytes": bytes, "seq": number,
@@ -102,7 +99,7 @@ impl Told {
 
     /// A message is not back when the next one is due.
     pub fn late(&mut self, number: u64, waiting: Duration) {
-        self.tell(
+        self.0.tell(
             || format!("no echo yet: seq={number} after {:.1} s", waiting.as_secs_f64()),
             || json!({ "event": "late", "seq": number, "waiting_ms": waiting.as_millis() as u64 }),
         );
@@ -111,7 +108,7 @@ impl Told {
     /// A connection ended.
     pub fn end(&mut self, end: &End, lifetime: Duration) {
         let [reason, verdict] = end.names();
-        self.tell(
+        self.0.tell(
             || format!("after {:.1} s: {}", lifetime.as_secs_f64(), end.sentence()),
             || {
                 json!({ "event": "close", "reason": reason, "verdict": verdict,
@@ -122,7 +119,7 @@ impl Told {
 
     /// There is no connection, and another try comes later.
     pub fn unreachable(&mut self, why: &impl Display, pause: Duration) {
-        self.tell(
+        self.0.tell(
             || format!("{why}; again in {:.1} s", pause.as_secs_f64()),
             || json!({ "event": "unreachable", "message": why.to_string(), "pause_ms": pause.as_millis() as u64 }),
         );
@@ -130,15 +127,7 @@ impl Told {
 
     /// The last word.
     pub fn figures(&mut self, figures: &Figures) {
-        self.tell(|| figures.table(), || figures.object());
-    }
-
-    fn tell(&mut self, text: impl FnOnce() -> String, object: impl FnOnce() -> Value) {
-        let line = match self.format {
-            Format::Text => text(),
-            Format::Json => object().to_string(),
-        };
-        self.is_over |= writeln!(io::stdout(), "{line}").is_err();
+        self.0.tell(|| figures.table(), || figures.object());
     }
 }
 
