@@ -235,6 +235,8 @@ impl Running {
         header.accepted = totals.accepted;
         header.refused = totals.refused;
         header.closed = totals.named().map(|(reason, count)| (reason.to_owned(), count)).collect();
+        header.null_connections = totals.null_connections;
+        header.null_lost = totals.null_lost;
         header.log_lost = log_queue::lost();
         header.connections = connections.len() as u64;
         Ok((Description { header, connections }, kept))

@@ -21,7 +21,7 @@ impl<T: Transport> Connection<T> {
             self.set_timer(wake_at);
             return Poll::Pending;
         }
-        if self.session.is_judging(&self.listener.timing(), self.now()) {
+        if !self.is_introduced() || self.session.is_judging(&self.listener.timing(), self.now()) {
             self.look_again(cx, scratch)?;
         }
         self.act_on_time(cx)?;
@@ -47,11 +47,18 @@ impl<T: Transport> Connection<T> {
             && let Poll::Ready(read) = self.transport.read_now(cx, &mut scratch[HEADROOM..])
         {
             self.take_input(cx, scratch, read)?;
+        } else if self.stage == Stage::AwaitingHeader
+            && let Poll::Ready(read) = self.transport.read_now(cx, &mut scratch[HEADROOM..])
+        {
+            self.take_header(cx, scratch, read)?;
         }
         Ok(())
     }
 
     fn act_on_time(&mut self, cx: &mut Context<'_>) -> Result<(), Close> {
+        if self.stage == Stage::AwaitingHeader {
+            return self.give_up_header();
+        }
         if self.stage == Stage::PeerFinished && self.unsent.is_empty() {
             // The last look found the end: that came before the deadline. Whoever is queued would not come to say so.
             return match self.end_once_delivered(cx) {
@@ -83,7 +90,8 @@ impl<T: Transport> Connection<T> {
             }
             Some(Step::Close(reason)) => {
                 let evidence = self.last_evidence(evidence.unwrap_or_default());
-                Err(self.session.close(reason, &timing, now, evidence))
+                let close = self.session.close(reason, &timing, now, evidence);
+                Err(if self.origin.proxy().is_some() { close.behind_proxy() } else { close })
             }
         }
     }
@@ -95,7 +103,10 @@ impl<T: Transport> Connection<T> {
         Evidence { receive_memory, ..evidence }
     }
 
-    fn next_timeout(&self) -> Option<Moment> {
+    fn next_timeout(&mut self) -> Option<Moment> {
+        if self.stage == Stage::AwaitingHeader {
+            return self.header_due();
+        }
         self.session.next_timeout(&self.listener.timing())
     }
 }
