@@ -257,18 +257,18 @@ async fn take_commands(inbox: &mut mpsc::UnboundedReceiver<Command>, event_loop:
 
 fn open(accepted: Accepted, event_loop: &Rc<EventLoop>) {
     let Accepted { conn, socket, peer, listener } = accepted;
-    let local = socket.local_addr().ok().map(tcp::canonical);
     match TcpStream::from_std(socket) {
         Ok(stream) => {
             let event_loop = Rc::clone(event_loop);
             let connection = Connection::new(stream, conn, peer, &listener, event_loop, fastrand::u8(..));
             if connection.is_introduced() {
-                events::open(&connection.identity());
+                events::open(|| connection.identity());
             }
             tokio::task::spawn_local(attend(connection));
         }
         Err(error) => {
-            let identity = Identity { conn, listener: &listener.name, peer, proxy: None, local };
+            // The socket is gone.
+            let identity = Identity { conn, listener: &listener.name, peer, proxy: None, local: None };
             record(&identity, &tcp::close_of(&error, None), None, &event_loop.counters);
         }
     }

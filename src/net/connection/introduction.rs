@@ -57,7 +57,7 @@ impl<T: Transport> Connection<T> {
     fn begin(&mut self) {
         self.stage = Stage::Echoing;
         self.session.begin(self.now());
-        events::open(&self.identity());
+        events::open(|| self.identity());
     }
 
     /// Until when the header must be there.

@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tracing::field::display;
-use tracing::{debug, error, info, warn};
+use tracing::{Level, debug, enabled, error, info, warn};
 
 use super::units::{microseconds, milliseconds};
 use crate::core::{Close, Evidence, Report, Severity, Silence};
@@ -29,8 +29,12 @@ pub struct Identity<'a> {
     pub local: Option<SocketAddr>,
 }
 
-/// A connection was accepted.
-pub fn open(identity: &Identity<'_>) {
+/// A connection was accepted. Its identity is asked for only where it is told: it costs a system call.
+pub fn open<'a>(identity: impl FnOnce() -> Identity<'a>) {
+    if !enabled!(Level::DEBUG) {
+        return;
+    }
+    let identity = identity();
     debug!(
         event = display("open"),
         listener = display(identity.listener),
