@@ -34,6 +34,7 @@ pub fn totals(header: &Header) -> Totals {
         by_reason,
         null_connections: header.null_connections.min(closed),
         null_lost: header.null_lost.min(header.null_connections).min(closed),
+        null_only_counted: header.null_only_counted.min(header.null_connections).min(closed),
     }
 }
 

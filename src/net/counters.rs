@@ -17,6 +17,8 @@ pub struct Counters {
     null: AtomicU64,
     /// Of these: those that were lost by their reason.
     null_lost: AtomicU64,
+    /// Null connections without a record of their own.
+    null_only_counted: AtomicU64,
     /// How often it answered the watchdog.
     answers: AtomicU64,
 }
@@ -27,14 +29,15 @@ impl Counters {
         self.assigned.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// One of its connections ended; `is_null`: without a byte from its peer, by its peer.
-    pub fn close(&self, reason: CloseReason, is_null: bool) {
-        if is_null {
-            self.null.fetch_add(1, Ordering::Relaxed);
-        }
-        if is_null && reason.severity() == Severity::Lost {
-            self.null_lost.fetch_add(1, Ordering::Relaxed);
-        }
+    /// A null connection is about to be counted by [`Counters::close`], with a record of its own or without.
+    pub fn note_null(&self, reason: CloseReason, is_told: bool) {
+        self.null.fetch_add(1, Ordering::Relaxed);
+        self.null_lost.fetch_add(u64::from(reason.severity() == Severity::Lost), Ordering::Relaxed);
+        self.null_only_counted.fetch_add(u64::from(!is_told), Ordering::Relaxed);
+    }
+
+    /// One of its connections ended.
+    pub fn close(&self, reason: CloseReason) {
         if let Some(count) = self.closed.get(reason as usize) {
             count.fetch_add(1, Ordering::Release);
         }
@@ -53,6 +56,7 @@ impl Counters {
         }
         totals.null_connections += self.null.load(Ordering::Relaxed);
         totals.null_lost += self.null_lost.load(Ordering::Relaxed);
+        totals.null_only_counted += self.null_only_counted.load(Ordering::Relaxed);
     }
 
     /// It turns: it answers the watchdog.

@@ -319,8 +319,11 @@ fn say(connection: &mut Connection<TcpStream>, cx: &Context<'_>) {
 
 /// The one place where a connection's end is counted and logged.
 fn record(identity: &Identity<'_>, close: &Close, report: Option<&Report>, counters: &Counters) {
-    events::close(identity, close, report);
-    counters.close(close.reason, report.is_some_and(|report| report.is_null(close.reason)));
+    let is_told = events::close(identity, close, report);
+    if report.is_some_and(|report| report.is_null(close.reason)) {
+        counters.note_null(close.reason, is_told);
+    }
+    counters.close(close.reason);
 }
 
 #[cfg(test)]

@@ -37,6 +37,9 @@ pub struct Header {
     /// Of these: those that were lost by their reason.
     #[serde(default)]
     pub null_lost: u64,
+    /// Null connections without a record of their own.
+    #[serde(default)]
+    pub null_only_counted: u64,
     /// Records that could not be written.
     pub log_lost: u64,
     /// Sockets that listen.
@@ -98,6 +101,7 @@ impl Header {
             closed: BTreeMap::new(),
             null_connections: 0,
             null_lost: 0,
+            null_only_counted: 0,
             log_lost: 0,
             listeners: Vec::new(),
             connections: 0,

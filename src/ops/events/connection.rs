@@ -55,16 +55,18 @@ pub fn only_count_null_connections(only_count: bool) {
     NULL_CONNECTIONS_COUNTED.store(only_count, Ordering::Relaxed);
 }
 
-/// A connection ended. Once per accepted connection.
+/// A connection ended. Once per accepted connection. Returns whether it has a record of its own: a null connection may only be
+/// counted.
 ///
 /// `report` is absent where the connection failed before its service began.
-pub fn close(identity: &Identity<'_>, close: &Close, report: Option<&Report>) {
+pub fn close(identity: &Identity<'_>, close: &Close, report: Option<&Report>) -> bool {
     let reason = close.reason;
     let errno = close.failure.map(|failure| display(ErrnoName(failure.errno)));
     let probes = report.and_then(|report| report.probes);
     let silence = close.silence.as_deref();
     let verdict = silence.map(Silence::verdict);
     let is_null = report.is_some_and(|report| report.is_null(reason));
+    let only_count = is_null && NULL_CONNECTIONS_COUNTED.load(Ordering::Relaxed);
     let evidence = silence.map(|silence| silence.evidence.values()).unwrap_or_default();
     let [
         unacked,
@@ -124,12 +126,13 @@ pub fn close(identity: &Identity<'_>, close: &Close, report: Option<&Report>) {
         };
     }
     match reason.severity() {
-        _ if is_null && NULL_CONNECTIONS_COUNTED.load(Ordering::Relaxed) => record!(debug),
+        _ if only_count => record!(debug),
         _ if is_null => record!(info),
         Severity::Orderly => record!(info),
         Severity::Lost => record!(warn),
         Severity::Bug => record!(error),
     }
+    !only_count || enabled!(Level::DEBUG)
 }
 
 /// What happened and, if known, whose silence it was.

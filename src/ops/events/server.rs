@@ -35,6 +35,8 @@ pub struct Totals {
     pub null_connections: u64,
     /// Of the null connections: those that were lost by their reason.
     pub null_lost: u64,
+    /// Null connections without a record of their own.
+    pub null_only_counted: u64,
 }
 
 impl Totals {
@@ -268,6 +270,7 @@ pub fn summary(totals: &Totals) {
         io_error,
         internal_error,
         null_connections = totals.null_connections,
+        null_only_counted = totals.null_only_counted,
         log_lost = log_queue::lost(),
         "connections since the start"
     );
