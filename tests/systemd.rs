@@ -35,7 +35,7 @@ macro_rules! scripts {
 }
 
 scripts! {
-    bad_configuration burst crash hardening journal long_stop lost_socket package readiness reload restarts socket_mismatch sockets watchdog
+    bad_configuration burst crash hardening journal limits_by_source long_stop lost_socket package readiness reload restarts socket_mismatch sockets watchdog
 }
 
 #[test]
