@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use super::close::CloseReason;
-use super::delivery::{Delivery, Left};
+use super::delivery::{Delivery, Left, first_look_after};
 use super::evidence::Evidence;
 use super::moment::Moment;
 use super::snapshot::{Age, Implausible, LivenessState};
@@ -140,7 +140,9 @@ impl Liveness {
     pub fn received(&mut self, now: Moment) {
         self.heard_at = now;
         self.quiet_since = now;
-        self.awaiting_since = None;
+        if self.awaiting_since.take().is_some() {
+            self.delivery.heard(now);
+        }
         self.missed = 0;
     }
 
@@ -191,6 +193,22 @@ impl Liveness {
     fn listen_from(&mut self, since: Moment) {
         self.quiet_since = self.quiet_since.max(since);
         self.awaiting_since = self.awaiting_since.map(|awaiting| awaiting.max(since));
+    }
+
+    /// Traffic moves deadlines later, or begins a wait, which is at least this long.
+    pub fn shortest_wait(timing: &Timing) -> Duration {
+        let probe = timing.heartbeat.map(|heartbeat| heartbeat.interval - heartbeat.interval / 5);
+        let miss = timing.heartbeat.map(|heartbeat| heartbeat.timeout);
+        let waits = [timing.deadlines.read, first_look_after(timing), probe, miss];
+        waits.into_iter().flatten().min().unwrap_or(Duration::MAX)
+    }
+
+    /// Whether a timer that was early enough before the last traffic still is: it fires before a wait that began with that can
+    /// be over. So no deadline need be looked at. False proves nothing.
+    ///
+    /// This does not hold where the kernel took no more, nor for what [`Liveness::handle_timeout`] did.
+    pub fn is_early_enough(&self, at: Moment, shortest_wait: Duration) -> bool {
+        at <= self.heard_at + shortest_wait
     }
 
     /// When to call [`Liveness::handle_timeout`]; `None`: nothing is being waited for.

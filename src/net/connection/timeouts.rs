@@ -9,8 +9,12 @@ impl<T: Transport> Connection<T> {
     /// Does what is due by the clock. `Ready(Ok)`: something was, and there may be more to write or read now: the last
     /// look may have found room for the rest, which the socket need not announce again.
     ///
-    /// The timer is moved lazily: forward only when it fires, so that traffic costs no timer work.
+    /// The timer is moved lazily: forward only when it fires, so that traffic costs no timer work, and no look at the
+    /// deadlines.
     pub(super) fn watch_clock(&mut self, cx: &mut Context<'_>, scratch: &mut [u8]) -> Progress {
+        if self.is_timer_early_enough() {
+            return Poll::Pending;
+        }
         let Some(wake_at) = self.next_timeout() else {
             return Poll::Pending;
         };
@@ -26,6 +30,12 @@ impl<T: Transport> Connection<T> {
         }
         self.act_on_time(cx)?;
         Poll::Ready(Ok(()))
+    }
+
+    fn is_timer_early_enough(&self) -> bool {
+        let pending = self.timer_at.filter(|at| !self.event_loop.timers.have_fired(*at));
+        let early_enough = |at| self.session.is_timer_early_enough(at, self.listener.shortest_wait());
+        self.stage == Stage::Echoing && pending.is_some_and(early_enough)
     }
 
     fn set_timer(&mut self, at: Moment) {
