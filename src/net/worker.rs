@@ -3,7 +3,8 @@
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use std::task::{Context, Poll, ready};
 use std::thread;
 use std::time::Duration;
 
+use socket2::SockRef;
 use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Handle, LocalOptions, LocalRuntime};
 use tokio::sync::{mpsc, oneshot};
@@ -218,27 +220,31 @@ fn event_loop_runtime() -> io::Result<LocalRuntime> {
     Builder::new_current_thread().enable_all().build_local(LocalOptions::default())
 }
 
-async fn serve(index: usize, mut inbox: mpsc::UnboundedReceiver<Command>, counters: Arc<Counters>) {
+async fn serve(index: usize, inbox: mpsc::UnboundedReceiver<Command>, counters: Arc<Counters>) {
     let event_loop = EventLoop::start(counters);
     tokio::task::spawn_local(Rc::clone(&event_loop.stalls).watch(index));
-    take_commands(&mut inbox, &event_loop).await;
+    // In a task like the others: before the runtime polls this future here it looks at its sockets once more.
+    let commands = tokio::task::spawn_local(take_commands(inbox, Rc::clone(&event_loop)));
+    if let Err(panicked) = commands.await {
+        resume_unwind(panicked.into_panic()); // it is cancelled by nobody
+    }
     event_loop.stalls.tell(index, true);
 }
 
-async fn take_commands(inbox: &mut mpsc::UnboundedReceiver<Command>, event_loop: &Rc<EventLoop>) {
+async fn take_commands(mut inbox: mpsc::UnboundedReceiver<Command>, event_loop: Rc<EventLoop>) {
     let mut new: u64 = 0;
     loop {
         tokio::select! {
             biased;
             command = inbox.recv() => match command {
                 Some(Command::Serve(accepted)) => {
-                    open(accepted, event_loop);
+                    open(accepted, &event_loop);
                     new += 1;
                     if new.is_multiple_of(OPENED_PER_YIELD) {
                         tokio::task::yield_now().await;
                     }
                 }
-                Some(Command::Adopt(adopted)) => adopt(*adopted, event_loop),
+                Some(Command::Adopt(adopted)) => adopt(*adopted, &event_loop),
                 Some(Command::Freeze(answer)) => {
                     event_loop.frozen.begin();
                     event_loop.enter(Phase::Frozen);
@@ -257,22 +263,27 @@ async fn take_commands(inbox: &mut mpsc::UnboundedReceiver<Command>, event_loop:
 
 fn open(accepted: Accepted, event_loop: &Rc<EventLoop>) {
     let Accepted { conn, socket, peer, listener } = accepted;
-    let local = socket.local_addr().ok().map(tcp::canonical);
-    let identity = Identity { conn, listener: &listener.name, peer, local };
-    events::open(&identity);
+    events::open(&listener.name, conn, peer, || local_address(&socket));
     match TcpStream::from_std(socket) {
         Ok(stream) => {
             let connection = Connection::new(stream, &listener, Rc::clone(event_loop), fastrand::u8(..));
             tokio::task::spawn_local(attend(conn, peer, connection));
         }
-        Err(error) => record(&identity, &tcp::close_of(&error, None), None, &event_loop.counters),
+        Err(error) => {
+            let identity = Identity { conn, listener: &listener.name, peer, local: None }; // the socket is gone
+            record(&identity, &tcp::close_of(&error, None), None, &event_loop.counters);
+        }
     }
+}
+
+fn local_address(socket: &impl AsFd) -> Option<SocketAddr> {
+    SockRef::from(socket).local_addr().ok()?.as_socket().map(tcp::canonical)
 }
 
 fn adopt(adopted: Adopted, event_loop: &Rc<EventLoop>) {
     let Adopted { connection, state, pause } = adopted;
     let Accepted { conn, socket, peer, listener } = connection;
-    let local = socket.local_addr().ok().map(tcp::canonical);
+    let local = local_address(&socket);
     let evidence = tcp::evidence(&socket);
     let restore = |stream| Connection::restore(stream, &listener, Rc::clone(event_loop), &state, pause);
     let close = match TcpStream::from_std(socket).map(restore) {
@@ -297,7 +308,7 @@ fn attend(conn: u64, peer: SocketAddr, mut connection: Connection<TcpStream>) ->
             return Poll::Pending;
         }
         let Ended { close, report } = ready!(Pin::new(&mut connection).poll(cx));
-        let local = connection.transport().local_addr().ok().map(tcp::canonical);
+        let local = local_address(connection.transport());
         let identity = Identity { conn, listener: connection.listener(), peer, local };
         record(&identity, &close, Some(&report), &connection.event_loop().counters);
         Poll::Ready(())

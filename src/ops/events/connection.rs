@@ -23,16 +23,15 @@ pub struct Identity<'a> {
     pub local: Option<SocketAddr>,
 }
 
-/// A connection was accepted.
-pub fn open(identity: &Identity<'_>) {
+/// A connection was accepted. Where that is not logged, its `local` address is not asked for.
+pub fn open(listener: &str, conn: u64, peer: SocketAddr, local: impl FnOnce() -> Option<SocketAddr>) {
     debug!(
         event = display("open"),
-        listener = display(identity.listener),
-        peer = display(identity.peer),
-        local = identity.local.map(display),
-        conn = identity.conn,
-        "accepted a connection from {}",
-        identity.peer
+        listener = display(listener),
+        peer = display(peer),
+        local = local().map(display),
+        conn = conn,
+        "accepted a connection from {peer}"
     );
 }
 
