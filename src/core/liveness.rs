@@ -241,7 +241,10 @@ impl Liveness {
         if late > PUNCTUAL && self.forgive(due, now, late) {
             return Some(Action::Forgive(late));
         }
-        look.into_iter().for_each(|look| self.look(now, look));
+        let Some(look) = look else {
+            return self.act(timing, due, now);
+        };
+        self.look(now, look);
         if due == Due::Delivery {
             if late > PUNCTUAL {
                 self.delivery.forgive(now); // it was looked at so late for the first time
@@ -255,6 +258,10 @@ impl Liveness {
         }
         // The peer may be held up, as has just been seen: then it is no longer due.
         let (_, due) = self.next_due(timing, may_probe).filter(|(at, _)| *at <= now)?;
+        self.act(timing, due, now)
+    }
+
+    fn act(&mut self, timing: &Timing, due: Due, now: Moment) -> Option<Action> {
         match due {
             Due::Lifetime => Some(Action::Finish(CloseReason::LifetimeOver)),
             Due::Delivery => self.undelivered(timing, now),
@@ -306,11 +313,11 @@ impl Liveness {
         let lifetime = self.lifetime_due(timing);
         let delivery = self.delivery.next_look(timing, self.quiet_since, self.awaiting_since);
         let delivery = delivery.map(|at| (at, Due::Delivery));
-        let others = match self.delivery.is_held_up() {
-            true => [None, None],
-            false => [self.read_due(timing), self.heartbeat_due(timing, may_probe)],
+        let (read, heartbeat) = match self.delivery.is_held_up() {
+            true => (None, None),
+            false => (self.read_due(timing), self.heartbeat_due(timing, may_probe)),
         };
-        [lifetime, delivery].into_iter().chain(others).flatten().min()
+        [lifetime, delivery, read, heartbeat].into_iter().flatten().min()
     }
 
     /// Connections that opened together, as after a restart, do not end together.

@@ -21,14 +21,17 @@ impl<T: Transport> Connection<T> {
         if self.timer_at.is_some_and(|at| at <= wake_at && !self.event_loop.timers.have_fired(at)) {
             return Poll::Pending;
         }
-        if wake_at > self.now() {
+        let now = self.now();
+        if wake_at > now {
             self.set_timer(wake_at);
             return Poll::Pending;
         }
-        if self.session.is_judging(&self.listener.timing(), self.now()) {
+        if self.session.is_judging(&self.listener.timing(), now) {
             self.look_again(cx, scratch)?;
+            self.judge_by_clock(cx)?;
+        } else {
+            self.act_on_time(cx, now, None)?;
         }
-        self.act_on_time(cx)?;
         Poll::Ready(Ok(()))
     }
 
@@ -61,7 +64,20 @@ impl<T: Transport> Connection<T> {
         Ok(())
     }
 
-    fn act_on_time(&mut self, cx: &mut Context<'_>) -> Result<(), Close> {
+    /// Does what is due, with what the kernel says where that may end the connection.
+    fn judge_by_clock(&mut self, cx: &mut Context<'_>) -> Result<(), Close> {
+        let now = self.now();
+        let judging = self.session.is_judging(&self.listener.timing(), now);
+        let evidence = judging.then(|| self.transport.evidence());
+        self.act_on_time(cx, now, evidence)
+    }
+
+    fn act_on_time(
+        &mut self,
+        cx: &mut Context<'_>,
+        now: Moment,
+        evidence: Option<Evidence>,
+    ) -> Result<(), Close> {
         if self.stage == Stage::PeerFinished && self.unsent.is_empty() {
             // The last look found the end: that came before the deadline. Whoever is queued would not come to say so.
             return match self.end_once_delivered(cx) {
@@ -69,8 +85,7 @@ impl<T: Transport> Connection<T> {
                 Poll::Pending => Ok(()),
             };
         }
-        let (now, timing) = (self.now(), self.listener.timing());
-        let evidence = self.session.is_judging(&timing, now).then(|| self.transport.evidence());
+        let timing = self.listener.timing();
         if self.stage == Stage::LastAck
             && let Some(evidence) = &evidence
         {
@@ -89,7 +104,7 @@ impl<T: Transport> Connection<T> {
             Some(Step::Forgive(late)) => {
                 self.event_loop.stalls.note(late, true);
                 // A probe goes out at once: where the machine stays busy, the next run would come too late again.
-                self.act_on_time(cx)
+                self.judge_by_clock(cx)
             }
             Some(Step::Close(reason)) => {
                 let evidence = self.last_evidence(evidence.unwrap_or_default());
