@@ -98,7 +98,7 @@ impl Log {
                     }
                 }
             }
-            Line::Suppressed(messages) => tally.losses.suppressed += messages,
+            Line::Suppressed(messages) => tally.losses.note_suppressed(messages),
             Line::Foreign => tally.losses.foreign += 1,
             Line::NotUnderstood => tally.losses.not_understood += 1,
         }

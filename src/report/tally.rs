@@ -132,7 +132,9 @@ impl Tally {
             b"close" => self.close(record, filters),
             b"summary" => self.runs.summary(record),
             b"open" => self.runs.open(),
-            b"refuse" => self.refused_records += record.count.unwrap_or(1),
+            b"refuse" => {
+                self.refused_records = self.refused_records.saturating_add(record.count.unwrap_or(1));
+            }
             _ => self.rare(record),
         }
     }
