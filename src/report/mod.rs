@@ -90,6 +90,7 @@ pub fn run(options: &Options) -> anyhow::Result<String> {
     let layout = Layout::of(&io::stdout());
     Ok(match (options.format, options.by) {
         (Format::Json, _) => json::document(&findings),
+        (Format::Text, _) if findings.is_outside() => page::outside(&findings),
         (Format::Text, Some(by)) => page::table(&findings, by, &layout),
         (Format::Text, None) => page::page(&findings, &filters, &layout),
     })

@@ -95,6 +95,8 @@ impl Log {
                     tally.understood += 1;
                     if filters.is_in_time(record.time) {
                         tally.add(&record, filters);
+                    } else {
+                        tally.leave_out(record.time);
                     }
                 }
             }

@@ -153,6 +153,26 @@ fn filters_take_what_is_asked_for() {
 }
 
 #[test]
+fn what_holds_nothing_is_said_instead_of_shown() {
+    let none = "None of 43 records is in the time asked for: they are from 2026-12-01T01:30:44+00:00 to \
+                2026-12-01T01:30:51+00:00.\n";
+    for by in [&[][..], &["--by", "peer"]] {
+        assert_eq!(report(&[FAULTS], &[by, &["--since", "2027-01-01"]].concat()), none);
+    }
+    let page = report(&[FAULTS], &["--reason", "peer_rest"]);
+    assert!(
+        page.contains("No close is as asked for.") && page.contains("\"peer_rest\" is no reason"),
+        "{page}"
+    );
+    assert!(!page.contains("Close reasons"), "{page}");
+    let page = report(&[FAULTS], &["--reason", "io_error"]);
+    assert!(page.contains("No close is as asked for.") && !page.contains("is no reason"), "{page}");
+    let output = run(&[FAULTS], &["--since", "2026-12-02", "--until", "2026-12-01"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(1) && said.contains("is not before --until"), "{said}");
+}
+
+#[test]
 fn one_table_is_one_table() {
     for by in ["reason", "verdict", "listener", "peer", "network", "hour"] {
         let table = report(&[FAULTS], &["--by", by]);
