@@ -95,10 +95,12 @@ impl Log {
                     tally.understood += 1;
                     if filters.is_in_time(record.time) {
                         tally.add(&record, filters);
+                    } else {
+                        tally.leave_out(record.time);
                     }
                 }
             }
-            Line::Suppressed(messages) => tally.losses.suppressed += messages,
+            Line::Suppressed(messages) => tally.losses.note_suppressed(messages),
             Line::Foreign => tally.losses.foreign += 1,
             Line::NotUnderstood => tally.losses.not_understood += 1,
         }

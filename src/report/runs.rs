@@ -180,7 +180,8 @@ impl Runs {
         let run = std::mem::take(&mut self.current);
         if run.numbered > 0 {
             let numbers = (run.highest_conn - run.lowest_conn).saturating_add(1);
-            self.totals.unclosed_numbers += numbers.saturating_sub(run.numbered);
+            let unclosed = numbers.saturating_sub(run.numbered);
+            self.totals.unclosed_numbers = self.totals.unclosed_numbers.saturating_add(unclosed);
         }
         if run.opens > 0 {
             self.totals.opens_without_close += run.opens.saturating_sub(run.numbered);

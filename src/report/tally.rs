@@ -7,7 +7,7 @@ use hdrhistogram::Histogram;
 use jiff::tz::TimeZone;
 
 use super::filters::Filters;
-use super::findings::{Bucket, Findings, Line, Moment, Quantiles, Row};
+use super::findings::{Bucket, Findings, Line, Moment, Outside, Quantiles, Row};
 use super::kinds::Kinds;
 use super::losses::Losses;
 use super::mass::is_unusual;
@@ -30,6 +30,8 @@ pub struct Tally {
     pub understood: u64,
     pub losses: Losses,
     period: Option<(i64, i64)>,
+    /// Records outside of the time asked for, and when they are from.
+    outside: (u64, Option<(i64, i64)>),
     hosts: Words,
     versions: Words,
     listeners: Words,
@@ -60,6 +62,7 @@ impl Default for Tally {
             understood: 0,
             losses: Losses::default(),
             period: None,
+            outside: (0, None),
             hosts: Words::default(),
             versions: Words::default(),
             listeners: Words::default(),
@@ -121,10 +124,7 @@ impl Tally {
     /// Counts a record.
     #[inline]
     pub fn add(&mut self, record: &Record<'_>, filters: &Filters) {
-        if let Some(time) = record.time {
-            let (first, last) = self.period.unwrap_or((time, time));
-            self.period = Some((first.min(time), last.max(time)));
-        }
+        widen(&mut self.period, record.time);
         if !record.host.is_empty() {
             self.hosts.add(record.host, false);
         }
@@ -132,9 +132,17 @@ impl Tally {
             b"close" => self.close(record, filters),
             b"summary" => self.runs.summary(record),
             b"open" => self.runs.open(),
-            b"refuse" => self.refused_records += record.count.unwrap_or(1),
+            b"refuse" => {
+                self.refused_records = self.refused_records.saturating_add(record.count.unwrap_or(1));
+            }
             _ => self.rare(record),
         }
+    }
+
+    /// Counts a record outside of the time asked for.
+    pub fn leave_out(&mut self, time: Option<i64>) {
+        self.outside.0 += 1;
+        widen(&mut self.outside.1, time);
     }
 
     fn rare(&mut self, record: &Record<'_>) {
@@ -210,6 +218,11 @@ impl Tally {
             hosts: self.hosts.names(),
             versions: self.versions.names(),
             records: self.understood,
+            outside: Outside {
+                records: self.outside.0,
+                since: self.outside.1.map(|(first, _)| local(first)),
+                until: self.outside.1.map(|(_, last)| local(last)),
+            },
             totals: self.runs.finish(),
             closes: self.closes,
             null_closes: self.null_closes,
@@ -231,6 +244,14 @@ impl Tally {
             longest_stall_ms: self.longest_stall_ms,
             losses: self.losses,
         }
+    }
+}
+
+#[inline]
+fn widen(period: &mut Option<(i64, i64)>, time: Option<i64>) {
+    if let Some(time) = time {
+        let (first, last) = period.unwrap_or((time, time));
+        *period = Some((first.min(time), last.max(time)));
     }
 }
 
