@@ -71,7 +71,7 @@ fn checks_ask_and_are_answered_and_clients_are_named() {
             section("HAProxy").shows(close);
         }
         assert_eq!(clients.len(), 1);
-        assert!(text(&clients[0], "proxy").starts_with("10.0.0.1"), "{}", clients[0]);
+        assert!(text(&clients[0], "proxy").starts_with("10.0.0.1:"), "{}", clients[0]);
         assert!(checks.iter().all(|check| check["proxy"].is_null() && check["rx_bytes"] == 9), "{checks:?}");
         let said = haproxy.program.said();
         assert!(!said.contains("DOWN"), "{said}");

@@ -43,7 +43,7 @@ fn all_comes_back_to_a_client_that_finishes_first() {
         assert!(exchange(&mut client, &sent) == sent, "another echo");
         let close = daemon.wait_for_close(client.address);
         assert_eq!(close["reason"], "peer_closed", "{close}");
-        assert!(text(&close, "proxy").starts_with("10.0.0.1"), "{close}");
+        assert!(text(&close, "proxy").starts_with("10.0.0.1:"), "{close}");
         section("nginx").shows(&close);
     });
 }

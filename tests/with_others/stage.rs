@@ -27,6 +27,11 @@ pub fn on_stage(programs: &[&str], test: impl FnOnce() + Send) {
         for host in HOSTS {
             run("ip", &["address", "add", &format!("{host}/32"), "dev", "lo"]).expect("an address");
         }
+        // Whoever does not say from where comes from the balancer's host.
+        for host in &HOSTS[1..3] {
+            let route = ["route", "replace", "local", host, "dev", "lo", "table", "local", "src", HOSTS[0]];
+            run("ip", &route).expect("a route");
+        }
         test();
     });
 }

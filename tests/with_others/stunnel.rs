@@ -34,7 +34,7 @@ fn the_client_behind_tls_is_named() {
         drop(client);
         let close = daemon.wait_for_event("close");
         assert!(text(&close, "peer").starts_with("192.0.2.7:"), "{close}");
-        assert!(text(&close, "proxy").starts_with("10.0.0.1"), "{close}");
+        assert!(text(&close, "proxy").starts_with("10.0.0.1:"), "{close}");
         section("stunnel").shows(&close);
     });
 }
