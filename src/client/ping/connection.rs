@@ -8,9 +8,9 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until};
 
 use super::figures::Figures;
-use super::messages::Messages;
 use super::told::{End, Told};
 use crate::client::arguments::Ping;
+use crate::client::messages::Messages;
 use crate::core::{
     Close, CloseReason, Evidence, HEADROOM, Inquiry, Moment, Operation, PUNCTUAL, Questions, Silence, judge,
 };
