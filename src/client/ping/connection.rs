@@ -73,6 +73,13 @@ impl<'a> Connection<'a> {
         self.started.elapsed()
     }
 
+    /// Messages that are not back, and not late either: younger than the next one is due, or than `longest`, the longest round
+    /// trip so far.
+    pub fn in_flight(&self, longest: Duration) -> u64 {
+        let (now, patience) = (self.now(), longest.max(self.arguments.every));
+        self.messages.pending().iter().filter(|message| now - message.sent_at <= patience).count() as u64
+    }
+
     /// Goes on until there is an end.
     pub async fn run(&mut self, figures: &mut Figures, told: &mut Told) -> End {
         loop {

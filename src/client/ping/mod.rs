@@ -85,6 +85,9 @@ impl Round<'_> {
             end = connection.run(&mut self.figures, &mut self.told) => end,
             () = interrupted => End::Interrupted,
         };
+        if matches!(end, End::Interrupted) {
+            self.figures.in_flight = connection.in_flight(self.figures.longest());
+        }
         self.told.end(&end, connection.lifetime());
         self.last = self.figures.sent;
         self.is_cut_short = matches!(end, End::Closed(_) | End::NoEcho);
