@@ -192,6 +192,7 @@ mod tests {
     fn findings(direction: Direction, steps: &[(u64, Outcome)]) -> Findings {
         let step = |(idle, outcome): &(u64, Outcome)| Step {
             idle: Duration::from_secs(*idle),
+            local: None,
             outcome: outcome.clone(),
         };
         Findings { steps: steps.iter().map(step).collect(), ..Findings::new(direction) }

@@ -131,8 +131,7 @@ impl Running {
     fn open(&mut self, steps: Vec<Duration>) {
         for idle in steps {
             let (arguments, opening) = (Arc::clone(&self.arguments), Arc::clone(&self.opening));
-            let step = async move { Step { idle, outcome: silence(&arguments, &opening, idle).await } };
-            self.connections.spawn(step);
+            self.connections.spawn(async move { silence(&arguments, &opening, idle).await });
         }
     }
 

@@ -1,5 +1,6 @@
 //! What became of a connection that was silent.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
@@ -151,6 +152,8 @@ impl Outcome {
 pub struct Step {
     /// How long it was to be silent.
     pub idle: Duration,
+    /// Our end: the `peer` of the server's records, unless addresses are translated on the way.
+    pub local: Option<SocketAddr>,
     /// What became of it.
     pub outcome: Outcome,
 }
@@ -166,6 +169,7 @@ impl Step {
         let mut object = json!({ "event": "step", "idle_ms": milliseconds(self.idle), "outcome": self.outcome.name(),
                                  "message": self.outcome.sentence() });
         if let Value::Object(members) = &mut object {
+            members.extend(self.local.map(|local| ("local".to_owned(), json!(local.to_string()))));
             members.extend(self.outcome.details());
         }
         object

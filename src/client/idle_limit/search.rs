@@ -129,7 +129,7 @@ mod tests {
         while search.ends().is_some() {
             let next = search.pending.iter().copied().min_by_key(|pending| pending.ends).unwrap();
             now = next.ends;
-            search.ended(Step { idle: next.idle, outcome: fate(next.idle) }, now);
+            search.ended(Step { idle: next.idle, local: None, outcome: fate(next.idle) }, now);
         }
         (search, now)
     }
@@ -175,7 +175,7 @@ mod tests {
         for pending in opened {
             let closed = Outcome::Closed(seconds(6));
             let outcome = if pending.idle < seconds(6) { Outcome::Alive } else { closed };
-            search.ended(Step { idle: pending.idle, outcome }, pending.idle.min(seconds(6)));
+            search.ended(Step { idle: pending.idle, local: None, outcome }, pending.idle.min(seconds(6)));
         }
         assert_eq!(search.findings.died(), Some(seconds(6)));
         assert!(search.ends().is_none_or(|ends| ends <= seconds(12)), "{search:?}");

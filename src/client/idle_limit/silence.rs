@@ -7,11 +7,11 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::conversation::{Conversation, Word};
-use super::outcome::{Outcome, Reset, Sign};
+use super::outcome::{Outcome, Reset, Sign, Step};
 use crate::client::arguments::IdleLimit;
 use crate::client::connect::connect;
 use crate::ops::errno::ErrnoName;
-use crate::tcp;
+use crate::tcp::{self, canonical};
 
 /// So long after the first echo its last acknowledgements have come, and a tenth of the silence at most is spent on it.
 const SETTLED: Duration = Duration::from_millis(300);
@@ -20,16 +20,18 @@ const SETTLED: Duration = Duration::from_millis(300);
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Opens a connection when `opening` has room, gets an echo, is silent for `idle`, and asks for another.
-pub async fn silence(arguments: &IdleLimit, opening: &Semaphore, idle: Duration) -> Outcome {
+pub async fn silence(arguments: &IdleLimit, opening: &Semaphore, idle: Duration) -> Step {
     let conversation = match open(arguments, opening).await {
         Ok(conversation) => conversation,
-        Err(why) => return Outcome::Failed(why),
+        Err(why) => return Step { idle, local: None, outcome: Outcome::Failed(why) },
     };
+    let local = conversation.stream().local_addr().map(canonical).ok();
     let mut silence = Silence { conversation, began: Instant::now(), segments: None };
-    if let Some(outcome) = silence.listen(idle).await {
-        return outcome;
-    }
-    silence.ask(arguments.timeout).await
+    let outcome = match silence.listen(idle).await {
+        Some(outcome) => outcome,
+        None => silence.ask(arguments.timeout).await,
+    };
+    Step { idle, local, outcome }
 }
 
 async fn open(arguments: &IdleLimit, opening: &Semaphore) -> Result<Conversation, String> {
