@@ -2,7 +2,8 @@
 
 mod support;
 
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::iter;
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::process::{Output, Stdio};
 use std::thread;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use support::daemon::Daemon;
+use support::network::{Fate, cut_to, in_own_network};
 use support::process::{Process, pulse_echo, run};
 use support::{dawdle, for_both_protocols, now};
 
@@ -178,6 +180,65 @@ fn an_interrupt_ends_with_the_figures() {
     process.wait_exit();
     let text = String::from_utf8(text).expect("plain text");
     assert!(text.contains("interrupted") && text.contains(" echoed, "), "{text}");
+}
+
+/// Starts `ping`, echoes its first message, and sends `signal` once the second is there.
+fn interrupted_by(signal: Signal, options: &str) -> (Value, Option<i32>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("it is bound").to_string();
+    let arguments = ["ping", &address, "--format", "json"].into_iter().chain(options.split_whitespace());
+    let mut process = Process::spawn(pulse_echo(arguments).stdout(Stdio::piped()));
+    let (mut stream, _) = listener.accept().expect("a client");
+    let mut message = [0; 64];
+    stream.read_exact(&mut message).expect("the first message");
+    stream.write_all(&message).expect("it is read");
+    stream.read_exact(&mut message).expect("the second message");
+    dawdle(Duration::from_millis(300));
+    process.signal(signal);
+    let mut text = String::new();
+    process.stdout.take().expect("it is piped").read_to_string(&mut text).expect("plain text");
+    let figures = text.lines().last().and_then(|line| serde_json::from_str(line).ok()).expect("figures");
+    (figures, process.wait_exit().code())
+}
+
+#[test]
+fn what_is_on_its_way_is_not_lost() {
+    for signal in [Signal::SIGINT, Signal::SIGTERM] {
+        let (figures, status) = interrupted_by(signal, "--every 2s");
+        assert_eq!(
+            (status, &figures["lost"], &figures["in_flight"]),
+            (Some(0), &0.into(), &1.into()),
+            "{figures}"
+        );
+    }
+}
+
+#[test]
+fn what_is_late_is_lost() {
+    let (figures, status) = interrupted_by(Signal::SIGINT, "--every 20ms --count 2");
+    assert_eq!((status, &figures["lost"]), (Some(1), &1.into()), "{figures}");
+}
+
+#[test]
+fn a_path_that_loses_packets_is_judged() {
+    in_own_network(|| {
+        let daemon = Daemon::start("");
+        let address = daemon.address("raw");
+        let arguments =
+            ["ping", &address.to_string(), "--every", "200ms", "--timeout", "2s", "--format", "json"];
+        let mut process = Process::spawn(pulse_echo(arguments).stdout(Stdio::piped()));
+        let mut lines = BufReader::new(process.stdout.take().expect("it is piped")).lines();
+        let mut next = || lines.next().map(|line| serde_json::from_str(&line.expect("text")).expect("JSON"));
+        while next().is_some_and(|told: Value| told["event"] != "echo") {}
+        cut_to(address, Fate::Lost);
+        let close = iter::from_fn(next).find(|told| told["event"] == "close").expect("an end");
+        assert_eq!(
+            (&close["reason"], &close["verdict"]),
+            (&"write_timeout".into(), &"path_lost".into()),
+            "{close}"
+        );
+        assert_eq!(process.wait_exit().code(), Some(1));
+    });
 }
 
 #[test]

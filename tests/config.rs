@@ -87,11 +87,16 @@ fn what_a_file_leaves_out_is_as_in_the_default_file() {
 
 #[test]
 fn the_examples_in_the_default_file_work() {
-    let text = DEFAULT_FILE.replace("# deadlines.", "deadlines.").replace("# heartbeat.", "heartbeat.");
+    let mut text = DEFAULT_FILE.replace("# deadlines.", "deadlines.").replace("# heartbeat.", "heartbeat.");
+    for line in ["[[listener]]", "name = ", "address = ", "protocol = "] {
+        text = text.replace(&format!("# {line}"), line);
+    }
     let config = Config::parse(&text, "FILE").expect("the examples are right");
     assert_eq!(config.listeners[0].deadlines.read, Some(Duration::from_secs(300)));
     assert_eq!(config.listeners[0].heartbeat, None);
     assert_eq!(config.listeners[1], Config::built_in().listeners[1]);
+    let quiet = &config.listeners[2];
+    assert_eq!((quiet.name.as_str(), quiet.deadlines.read, quiet.heartbeat), ("quiet", None, None));
 }
 
 #[test]

@@ -68,7 +68,6 @@ impl<'a> Block<'a> {
 }
 
 fn is_setting(comment: &str) -> bool {
-    comment.split_once(" = ").is_some_and(|(key, _)| {
-        key.chars().all(|letter| letter.is_ascii_lowercase() || "._".contains(letter))
-    })
+    let is_key = |key: &str| key.chars().all(|letter| letter.is_ascii_lowercase() || "._".contains(letter));
+    comment.starts_with('[') || comment.split_once(" = ").is_some_and(|(key, _)| is_key(key))
 }

@@ -16,6 +16,17 @@ pub enum Format {
     Json,
 }
 
+/// Who speaks first after a silence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Direction {
+    /// Whoever does
+    Both,
+    /// We
+    Out,
+    /// The far end, by a probe
+    In,
+}
+
 /// Whom to connect to, and how.
 #[derive(Debug, Clone, Args)]
 pub struct Target {
@@ -74,6 +85,9 @@ pub struct IdleLimit {
     /// How close to come to the limit
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = some_time)]
     pub resolution: Duration,
+    /// Who speaks first after the silence; "in" waits for a probe of the far end's
+    #[arg(long, value_name = "DIRECTION", default_value = "both")]
+    pub direction: Direction,
     /// Connections for each silence
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=16))]
     pub samples: u32,

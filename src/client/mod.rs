@@ -6,6 +6,8 @@
 mod arguments;
 mod connect;
 mod idle_limit;
+mod interrupt;
+mod messages;
 mod output;
 mod ping;
 mod runtime;

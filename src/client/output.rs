@@ -26,10 +26,20 @@ impl Output {
 
     /// Tells it, as text or as an object.
     pub fn tell(&mut self, text: impl FnOnce() -> String, object: impl FnOnce() -> Value) {
-        let line = match self.format {
-            Format::Text => text(),
-            Format::Json => object().to_string(),
-        };
+        match self.format {
+            Format::Text => self.print(&text()),
+            Format::Json => self.print(&object().to_string()),
+        }
+    }
+
+    /// Tells it, unless people read.
+    pub fn tell_programs(&mut self, object: impl FnOnce() -> Value) {
+        if self.format == Format::Json {
+            self.print(&object().to_string());
+        }
+    }
+
+    fn print(&mut self, line: &str) {
         self.is_over |= writeln!(io::stdout(), "{line}").is_err();
     }
 }

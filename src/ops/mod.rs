@@ -1,6 +1,6 @@
 //! What an operator sees and does: log records and their formats, signals, systemd.
 
-mod errno;
+pub mod errno;
 pub mod events;
 pub mod fd_store;
 pub mod journal;

@@ -42,6 +42,14 @@ pub fn segments_received(socket: &impl AsFd) -> Option<u32> {
     query(socket).and_then(|answer| known!(answer.tcpi_segs_in))
 }
 
+/// The shortest time there and back that was ever seen on this connection; `None` if unknown.
+pub fn shortest_round_trip(socket: &impl AsFd) -> Option<Duration> {
+    /// `tcpi_min_rtt` of a connection on which nothing was measured yet.
+    const UNMEASURED: u32 = u32::MAX;
+    let shortest = query(socket).and_then(|answer| known!(answer.tcpi_min_rtt))?;
+    (shortest != UNMEASURED).then(|| microseconds(shortest))
+}
+
 /// Whether the peer's TCP has not acknowledged everything: `SIOCOUTQ`, see tcp(7), costs less than `TCP_INFO`.
 #[expect(unsafe_code, reason = "no safe crate asks SIOCOUTQ of a socket")]
 pub fn has_unacknowledged(socket: &impl AsFd) -> bool {

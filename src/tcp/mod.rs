@@ -7,5 +7,5 @@ mod options;
 
 pub use addresses::canonical;
 pub use errors::close_of;
-pub use info::{evidence, has_unacknowledged, receive_memory, segments_received};
+pub use info::{evidence, has_unacknowledged, receive_memory, segments_received, shortest_round_trip};
 pub use options::{abort_on_close, limit_memory, set_keepalive};

@@ -1,107 +1,36 @@
 //! What all the steps say together.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-/// What became of a connection that was silent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
-    /// It echoed after the silence.
-    Alive,
-    /// What we sent after the silence was not acknowledged.
-    Dropped,
-    /// An RST came, so long after the silence began.
-    Reset(Duration),
-    /// The far end closed it, so long after the silence began.
-    Closed(Duration),
-    /// The other side spoke meanwhile: this proves nothing.
-    KeptAlive,
-    /// The host acknowledged, and nothing came back: this proves nothing about the path.
-    Unanswered,
-    /// There never was an echo.
-    Failed(String),
-}
-
-impl Outcome {
-    fn name(&self) -> &'static str {
-        match self {
-            Outcome::Alive => "alive",
-            Outcome::Dropped => "dropped",
-            Outcome::Reset(_) => "reset",
-            Outcome::Closed(_) => "closed",
-            Outcome::KeptAlive => "kept_alive",
-            Outcome::Unanswered => "unanswered",
-            Outcome::Failed(_) => "failed",
-        }
-    }
-
-    fn sentence(&self) -> String {
-        match self {
-            Outcome::Alive => "alive".to_owned(),
-            Outcome::Dropped => "silently dropped: what we sent was not acknowledged".to_owned(),
-            Outcome::Reset(after) => format!("reset after {}", seconds(*after)),
-            Outcome::Closed(after) => format!("closed by the far end after {}", seconds(*after)),
-            Outcome::KeptAlive => "kept alive from the other side: proves nothing".to_owned(),
-            Outcome::Unanswered => "acknowledged, but not echoed: proves nothing".to_owned(),
-            Outcome::Failed(why) => format!("no connection to begin with: {why}"),
-        }
-    }
-}
-
-/// One connection.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Step {
-    /// How long it was to be silent.
-    pub idle: Duration,
-    /// What became of it.
-    pub outcome: Outcome,
-}
-
-impl Step {
-    /// The silence after which the path had forgotten it.
-    pub fn died(&self) -> Option<Duration> {
-        match self.outcome {
-            Outcome::Dropped => Some(self.idle),
-            Outcome::Reset(after) => Some(after.min(self.idle)),
-            _ => None,
-        }
-    }
-
-    fn closed(&self) -> Option<Duration> {
-        match self.outcome {
-            Outcome::Closed(after) => Some(after),
-            _ => None,
-        }
-    }
-
-    /// As a line of the table.
-    pub fn line(&self) -> String {
-        format!("{:>12}  {}", seconds(self.idle), self.outcome.sentence())
-    }
-
-    /// For programs.
-    pub fn object(&self) -> Value {
-        let after = match self.outcome {
-            Outcome::Reset(after) | Outcome::Closed(after) => Some(after.as_millis() as u64),
-            _ => None,
-        };
-        json!({ "event": "step", "idle_ms": self.idle.as_millis() as u64, "outcome": self.outcome.name(),
-                "after_ms": after, "message": self.outcome.sentence() })
-    }
-}
+use super::outcome::{Outcome, Step, milliseconds, seconds};
+use crate::client::arguments::Direction;
 
 /// All steps so far.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Findings {
+    direction: Direction,
     /// In the order in which they ended.
     pub steps: Vec<Step>,
 }
 
 impl Findings {
+    /// None yet, on who speaks first after a silence.
+    pub fn new(direction: Direction) -> Findings {
+        Findings { direction, steps: Vec::new() }
+    }
+
     /// The shortest silence that a connection did not outlive.
     pub fn died(&self) -> Option<Duration> {
         self.steps.iter().filter_map(Step::died).min()
+    }
+
+    /// How the connection ended that outlived the least.
+    fn shortest_death(&self) -> Option<&Outcome> {
+        let dead = self.steps.iter().filter(|step| step.died().is_some());
+        dead.min_by_key(|step| step.died()).map(|step| &step.outcome)
     }
 
     fn lived_all(&self) -> impl Iterator<Item = Duration> + '_ {
@@ -115,13 +44,25 @@ impl Findings {
         self.lived_all().filter(|idle| *idle < died).max()
     }
 
-    /// Whether something is known of the path.
-    pub fn is_conclusive(&self) -> bool {
-        self.died().or(self.lived()).is_some()
+    /// The longest that a connection outlived although another did not outlive as much.
+    fn lived_beyond(&self) -> Option<Duration> {
+        let died = self.died()?;
+        self.lived_all().filter(|idle| *idle >= died).max()
     }
 
-    fn proves_nothing(&self) -> bool {
-        self.steps.iter().any(|step| step.outcome == Outcome::KeptAlive)
+    /// The longest silence that the far end broke.
+    fn heard(&self) -> Option<Duration> {
+        let heard = |step: &Step| match step.outcome {
+            Outcome::KeptAlive(_, after) => Some(after),
+            _ => None,
+        };
+        self.steps.iter().filter_map(heard).max()
+    }
+
+    /// Whether what was asked for is known.
+    pub fn is_conclusive(&self) -> bool {
+        let also = if self.direction == Direction::In { self.heard() } else { self.lived() };
+        self.died().or(also).is_some()
     }
 
     /// Half of the longest silence that is known to be outlived.
@@ -134,47 +75,77 @@ impl Findings {
 
     /// The result in words, one sentence a line.
     pub fn sentences(&self) -> Vec<String> {
+        let interval =
+            self.interval().map(|interval| format!("Set the interval to {} or less.", seconds(interval)));
         let mut sentences = vec![self.limit()];
-        if let Some(interval) = self.interval() {
-            sentences.push(format!("Set the interval to {} or less.", seconds(interval)));
-        }
-        let disagreeing = self.died().and_then(|died| self.lived_all().filter(|idle| *idle >= died).max());
-        if let Some(lived) = disagreeing {
-            sentences.push(format!(
-                "The steps disagree: a connection lived through {}. There may be several paths.",
-                seconds(lived)
-            ));
-        }
-        if let Some(closed) = self.steps.iter().filter_map(Step::closed).min() {
-            sentences.push(format!(
-                "The far end closed idle connections after {}: that is its own timeout, or a proxy's.",
-                seconds(closed)
-            ));
-        }
-        if self.proves_nothing() {
-            sentences.push(
-                "Some were kept alive from the other side. Use a listener that is quiet: \
-                 heartbeat.interval = \"off\", deadlines.read = \"off\"."
-                    .to_owned(),
-            );
+        sentences.extend(interval);
+        sentences.extend(self.disagreement());
+        sentences.extend(self.closed_later());
+        if let Some(after) = self.heard() {
+            if self.direction != Direction::Out {
+                sentences
+                    .push(format!("What the far end said came in after a silence of {}.", seconds(after)));
+            }
+            if self.direction != Direction::In {
+                sentences.push(
+                    "Connections that were kept alive from the other side prove nothing. Use a listener that is quiet: \
+                     heartbeat.interval = \"off\", deadlines.read = \"off\"."
+                        .to_owned(),
+                );
+            }
         }
         sentences
     }
 
     fn limit(&self) -> String {
-        let how = match self.steps.iter().filter(|step| step.died().is_some()).min_by_key(|step| step.died())
-        {
-            Some(Step { outcome: Outcome::Dropped, .. }) => "die silently",
-            _ => "are reset",
+        let how = match self.shortest_death() {
+            Some(Outcome::Closed(after)) => {
+                return format!(
+                    "The far end closes idle connections after {}: that is its own timeout, or a proxy's.",
+                    seconds(*after)
+                );
+            }
+            Some(Outcome::Reset(_)) => "are reset".to_owned(),
+            Some(Outcome::Broken(errno, _)) => format!("end by {errno}"),
+            _ => "die silently".to_owned(),
         };
         match (self.lived(), self.died()) {
             (Some(lived), Some(died)) => {
                 format!("Idle connections {how} between {} and {}.", seconds(lived), seconds(died))
             }
             (None, Some(died)) => format!("Idle connections {how} within {}.", seconds(died)),
+            (Some(lived), None) if self.direction == Direction::In => format!(
+                "The far end said nothing for {}. Direction \"in\" takes one that speaks by itself: a pulse-echo with a \
+                 heartbeat.interval below that.",
+                seconds(lived)
+            ),
             (Some(lived), None) => format!("No idle connection died up to {}.", seconds(lived)),
+            (None, None) if self.direction == Direction::In && self.heard().is_some() => {
+                "The path lets the far end speak first.".to_owned()
+            }
             (None, None) => "Nothing is known of the path.".to_owned(),
         }
+    }
+
+    fn disagreement(&self) -> Option<String> {
+        let lived = self.lived_beyond()?;
+        Some(format!(
+            "The steps disagree: a connection lived through {}. There may be several paths.",
+            seconds(lived)
+        ))
+    }
+
+    /// A timeout of the far end's beyond the limit of the path.
+    fn closed_later(&self) -> Option<String> {
+        if matches!(self.shortest_death(), None | Some(Outcome::Closed(_))) {
+            return None;
+        }
+        let closed = |step: &Step| match step.outcome {
+            Outcome::Closed(after) => Some(after),
+            _ => None,
+        };
+        let after = seconds(self.steps.iter().filter_map(closed).min()?);
+        Some(format!("The far end closed a connection after {after}: that is its own timeout, or a proxy's."))
     }
 
     /// What to paste into the configuration of the server.
@@ -187,46 +158,78 @@ impl Findings {
         Some(format!("[heartbeat]\ninterval = \"{interval}\""))
     }
 
+    /// All steps, the shortest silence first; what is alike stands once.
+    pub fn table(&self) -> String {
+        let mut rows = BTreeMap::<_, usize>::new();
+        for step in &self.steps {
+            *rows.entry((step.idle, step.outcome.sentence())).or_default() += 1;
+        }
+        let row = |((idle, sentence), count): (&(Duration, String), &usize)| match count {
+            1 => format!("{:>12}  {sentence}", seconds(*idle)),
+            count => format!("{:>12}  {sentence} ({count} connections)", seconds(*idle)),
+        };
+        rows.iter().map(row).collect::<Vec<_>>().join("\n")
+    }
+
     /// For programs.
     pub fn object(&self) -> Value {
-        let milliseconds = |time: Duration| time.as_millis() as u64;
+        let how = self.shortest_death().map(Outcome::name);
         json!({ "event": "result", "lived_ms": self.lived().map(milliseconds), "died_ms": self.died().map(milliseconds),
-                "interval_ms": self.interval().map(milliseconds), "steps": self.steps.len(),
-                "message": self.sentences().join(" ") })
+                "how": how, "lived_beyond_ms": self.lived_beyond().map(milliseconds),
+                "heard_ms": self.heard().map(milliseconds), "interval_ms": self.interval().map(milliseconds),
+                "steps": self.steps.len(), "message": self.sentences().join(" ") })
     }
-}
-
-fn seconds(time: Duration) -> String {
-    format!("{} s", (time.as_secs_f64() * 10.0).round() / 10.0)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::idle_limit::outcome::{Reset, Sign};
 
     /// Steps, what is said of them, and the interval.
     type Case<'a> = (&'a [(u64, Outcome)], &'a str, Option<&'a str>);
 
-    fn findings(steps: &[(u64, Outcome)]) -> Findings {
+    fn findings(direction: Direction, steps: &[(u64, Outcome)]) -> Findings {
         let step = |(idle, outcome): &(u64, Outcome)| Step {
             idle: Duration::from_secs(*idle),
+            local: None,
             outcome: outcome.clone(),
         };
-        Findings { steps: steps.iter().map(step).collect() }
+        Findings { steps: steps.iter().map(step).collect(), ..Findings::new(direction) }
+    }
+
+    fn reset(after: u64) -> Outcome {
+        Outcome::Reset(Reset { after: Duration::from_secs(after), since_asked: None, round_trip: None })
     }
 
     #[test]
     fn the_result_says_what_is_known_and_no_more() {
-        use Outcome::{Alive, Closed, Dropped, KeptAlive, Reset, Unanswered};
+        use Outcome::{Alive, Closed, Dropped, Unanswered};
         let after = Duration::from_secs;
-        let table: [Case<'_>; 8] = [
+        let heard = |seconds| Outcome::KeptAlive(Sign::Keepalive, after(seconds));
+        let broken = Outcome::Broken("EHOSTUNREACH".to_owned(), after(60));
+        let table: [Case<'_>; 10] = [
             (&[(300, Alive), (310, Dropped)], "die silently between 300 s and 310 s.", Some("150s")),
-            (&[(3, Alive), (4, Reset(after(4)))], "are reset between 3 s and 4 s.", Some("1500ms")),
+            (&[(3, Alive), (4, reset(4))], "are reset between 3 s and 4 s.", Some("1500ms")),
+            (&[(50, Alive), (60, broken)], "end by EHOSTUNREACH between 50 s and 60 s.", Some("25s")),
             (&[(30, Dropped)], "die silently within 30 s.", None),
             (&[(30, Alive), (60, Alive)], "No idle connection died up to 60 s.", None),
-            (&[(30, KeptAlive)], "Nothing is known of the path. Some were kept alive", None),
+            (
+                &[(30, heard(15))],
+                "Nothing is known of the path. What the far end said came in after a silence of 15 s.",
+                None,
+            ),
             (&[(30, Unanswered)], "Nothing is known of the path.", None),
-            (&[(30, Alive), (90, Closed(after(60)))], "The far end closed idle connections after 60 s", None),
+            (
+                &[(50, Alive), (90, Closed(after(60)))],
+                "The far end closes idle connections after 60 s",
+                Some("25s"),
+            ),
+            (
+                &[(50, Alive), (60, Dropped), (90, Closed(after(80)))],
+                "closed a connection after 80 s",
+                Some("25s"),
+            ),
             (
                 &[(30, Alive), (40, Dropped), (50, Alive)],
                 "disagree: a connection lived through 50 s",
@@ -234,11 +237,37 @@ mod tests {
             ),
         ];
         for (steps, sentence, interval) in table {
-            let findings = findings(steps);
+            let findings = findings(Direction::Both, steps);
             let said = findings.sentences().join(" ");
             assert!(said.contains(sentence), "{said}");
             let expected = interval.map(|interval| format!("[heartbeat]\ninterval = \"{interval}\""));
             assert_eq!(findings.heartbeat(), expected);
         }
+    }
+
+    #[test]
+    fn a_far_end_that_speaks_answers_for_the_way_in() {
+        let heard = Outcome::KeptAlive(Sign::Keepalive, Duration::from_secs(15));
+        for (outcome, words, is_conclusive) in [
+            (heard, "came in after a silence of 15 s", true),
+            (Outcome::Alive, "The far end said nothing for 60 s.", false),
+            (Outcome::Dropped, "die silently within 60 s.", true),
+            (Outcome::Unanswered, "Nothing is known", false),
+        ] {
+            let findings = findings(Direction::In, &[(60, outcome)]);
+            let said = findings.sentences().join(" ");
+            assert!(said.contains(words), "{said}");
+            assert_eq!(findings.is_conclusive(), is_conclusive, "{said}");
+        }
+    }
+
+    #[test]
+    fn steps_of_one_silence_are_shown_and_not_averaged() {
+        use Outcome::{Alive, Dropped};
+        let steps = [(40, Dropped), (30, Alive), (40, Alive), (30, Alive)];
+        let table = findings(Direction::Out, &steps).table();
+        let lines: Vec<_> = table.lines().map(str::trim).collect();
+        assert_eq!(lines[..2], ["30 s  alive (2 connections)", "40 s  alive"]);
+        assert!(lines[2].starts_with("40 s  silently dropped"), "{table}");
     }
 }

@@ -1,96 +1,155 @@
 //! `idle-limit`: how long the path remembers a connection on which nothing is said.
 //!
-//! Connections are silent side by side, each for a time of its own, and are then asked for an echo. The first round ends with
-//! the first that died; a second one looks between that and the longest that lived.
+//! Connections are silent side by side, each for a time of its own, and are then asked for an echo. Once one has died, a second
+//! round looks between that and the longest that lived. docs/client.md says how to read it.
 
+mod conversation;
 mod findings;
 mod ladder;
+mod outcome;
+mod progress;
+mod search;
 mod silence;
 
+use std::fmt::{self, Display};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::signal::ctrl_c;
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
 
 use super::arguments::IdleLimit;
 use super::connect::connect;
+use super::interrupt::interrupted;
 use super::output::Output;
 use super::runtime::run;
-use findings::{Findings, Step};
+use crate::limits::raise_descriptor_limit;
+use outcome::Step;
+use progress::Progress;
+use search::Search;
 use silence::silence;
+
+/// Descriptors that are no connections: standard streams, the runtime's, the name service's.
+const OWN_DESCRIPTORS: u64 = 32;
+
+/// So many connections are opened at once: a server need not have room for more in its queue.
+const OPENING_AT_ONCE: usize = 32;
+
+/// How often a bar moves.
+const BAR_MOVES: Duration = Duration::from_secs(1);
+
+/// The connections would be more than may be open.
+#[derive(Debug)]
+struct TooManyConnections {
+    descriptors: u64,
+    limit: u64,
+}
+
+impl Display for TooManyConnections {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let TooManyConnections { descriptors, limit } = self;
+        write!(
+            formatter,
+            "this takes {descriptors} descriptors, and the limit is {limit}: raise it (ulimit -n), or ask for fewer --samples, \
+             a shorter --max or a coarser --resolution"
+        )
+    }
+}
+
+impl std::error::Error for TooManyConnections {}
 
 /// Runs `idle-limit` to its end, and says whether anything was found out.
 ///
 /// # Errors
-/// Nobody could be reached; or there is no runtime.
+/// Nobody could be reached; there are too few descriptors; or there is no runtime.
 pub fn idle_limit(arguments: &IdleLimit) -> anyhow::Result<bool> {
-    run(search(arguments))?
+    let limit = raise_descriptor_limit()?;
+    let mut search = Search::new(arguments, limit.saturating_sub(OWN_DESCRIPTORS));
+    let steps = search.begin();
+    let descriptors = steps.len() as u64 + OWN_DESCRIPTORS;
+    anyhow::ensure!(descriptors <= limit, TooManyConnections { descriptors, limit });
+    run(until_interrupted(arguments, search, steps))?
 }
 
-async fn search(arguments: &IdleLimit) -> anyhow::Result<bool> {
-    let mut search = Search {
+async fn until_interrupted(
+    arguments: &IdleLimit,
+    search: Search,
+    steps: Vec<Duration>,
+) -> anyhow::Result<bool> {
+    let mut running = Running {
         arguments: Arc::new(arguments.clone()),
-        findings: Findings::default(),
+        search,
+        began: Instant::now(),
+        opening: Arc::new(Semaphore::new(OPENING_AT_ONCE)),
+        connections: JoinSet::new(),
         output: Output::new(arguments.format),
+        progress: Progress::new(),
     };
-    let mut interrupted = pin!(ctrl_c());
+    let mut interrupted = pin!(interrupted());
     tokio::select! {
         reached = connect(&arguments.target, arguments.timeout) => drop(reached?),
-        _ = &mut interrupted => return Ok(search.conclude()),
+        () = &mut interrupted => return Ok(running.conclude()),
     }
+    running.began = Instant::now();
     tokio::select! {
-        () = search.both_rounds() => {}
-        _ = &mut interrupted => {}
+        () = running.search(steps) => {}
+        () = &mut interrupted => {}
     }
-    Ok(search.conclude())
+    Ok(running.conclude())
 }
 
-struct Search {
+/// A search and its connections.
+struct Running {
     arguments: Arc<IdleLimit>,
-    findings: Findings,
+    search: Search,
+    began: Instant,
+    opening: Arc<Semaphore>,
+    connections: JoinSet<Step>,
     output: Output,
+    progress: Progress,
 }
 
-impl Search {
-    async fn both_rounds(&mut self) {
-        let IdleLimit { max, resolution, .. } = *self.arguments;
-        self.round(ladder::first_round(max, resolution), true).await;
-        if let Some(died) = self.findings.died() {
-            let lived = self.findings.lived().unwrap_or_default();
-            self.round(ladder::second_round(lived, died, resolution), false).await;
+impl Running {
+    async fn search(&mut self, steps: Vec<Duration>) {
+        self.open(steps);
+        while self.search.ends().is_some() && !self.output.is_over() {
+            self.progress.show(&self.search, self.began.elapsed());
+            let step = tokio::select! {
+                ended = self.connections.join_next() => ended,
+                () = sleep(BAR_MOVES) => continue,
+            };
+            match step {
+                Some(Ok(step)) => self.ended(step),
+                Some(Err(_)) => {}
+                None => break,
+            }
         }
     }
 
-    /// Tries all `steps` side by side.
-    async fn round(&mut self, steps: Vec<Duration>, until_one_died: bool) {
-        let mut connections = JoinSet::new();
+    fn open(&mut self, steps: Vec<Duration>) {
         for idle in steps {
-            for _ in 0..self.arguments.samples {
-                let arguments = Arc::clone(&self.arguments);
-                connections.spawn(async move { Step { idle, outcome: silence(&arguments, idle).await } });
-            }
+            let (arguments, opening) = (Arc::clone(&self.arguments), Arc::clone(&self.opening));
+            self.connections.spawn(async move { silence(&arguments, &opening, idle).await });
         }
-        let mut first_died = None;
-        while let Some(ended) = connections.join_next().await {
-            let Ok(step) = ended else { continue };
-            let is_beyond = first_died.is_some_and(|first| step.idle > first);
-            first_died = first_died.or(step.died().map(|_| step.idle));
-            self.output.tell(|| step.line(), || step.object());
-            self.findings.steps.push(step);
-            // The samples of one step end together, but not at once: the next step shows that all are there.
-            let is_enough = first_died.is_some() && (is_beyond || self.arguments.samples == 1);
-            if self.output.is_over() || until_one_died && is_enough {
-                break;
-            }
-        }
+    }
+
+    fn ended(&mut self, step: Step) {
+        self.progress.suspend(|| self.output.tell_programs(|| step.object()));
+        let steps = self.search.ended(step, self.began.elapsed());
+        self.open(steps);
     }
 
     fn conclude(&mut self) -> bool {
-        let text = [self.findings.sentences().join("\n"), self.findings.heartbeat().unwrap_or_default()];
-        let object = self.findings.object();
-        self.output.tell(|| text.join("\n\n").trim_end().to_owned(), || object);
-        self.findings.is_conclusive()
+        self.progress.finish();
+        let findings = &self.search.findings;
+        let text = || {
+            let heartbeat = findings.heartbeat().unwrap_or_default();
+            let parts = [findings.table(), findings.sentences().join("\n"), heartbeat];
+            parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n\n")
+        };
+        self.output.tell(text, || findings.object());
+        findings.is_conclusive()
     }
 }

@@ -3,99 +3,124 @@
 use std::io::{self, ErrorKind};
 use std::time::Duration;
 
-use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout};
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, sleep_until, timeout};
 
-use super::findings::Outcome;
+use super::conversation::{Conversation, Word};
+use super::outcome::{Outcome, Reset, Sign, Step};
 use crate::client::arguments::IdleLimit;
 use crate::client::connect::connect;
-use crate::tcp;
+use crate::ops::errno::ErrnoName;
+use crate::tcp::{self, canonical};
 
-const MESSAGE: &[u8] = b"pulse-echo idle-limit\n";
+/// So long after the first echo its last acknowledgements have come, and a tenth of the silence at most is spent on it.
+const SETTLED: Duration = Duration::from_millis(300);
 
-/// Opens a connection, gets an echo, is silent for `idle`, and asks for another.
-pub async fn silence(arguments: &IdleLimit, idle: Duration) -> Outcome {
-    let stream = match connect(&arguments.target, arguments.timeout).await {
-        Ok(stream) => stream,
-        Err(error) => return Outcome::Failed(error.to_string()),
+/// How often the kernel is asked whether segments came that had no data in them.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Opens a connection when `opening` has room, gets an echo, is silent for `idle`, and asks for another.
+pub async fn silence(arguments: &IdleLimit, opening: &Semaphore, idle: Duration) -> Step {
+    let conversation = match open(arguments, opening).await {
+        Ok(conversation) => conversation,
+        Err(why) => return Step { idle, local: None, outcome: Outcome::Failed(why) },
     };
-    match timeout(arguments.timeout, echo(&stream)).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => return Outcome::Failed(error.to_string()),
-        Err(_) => return Outcome::Failed("no echo".to_owned()),
-    }
-    let segments_before = tcp::segments_received(&stream);
-    let began = Instant::now();
-    if let Ok(news) = timeout(idle, news(&stream)).await {
-        return broken(&news, began.elapsed());
-    }
-    if tcp::segments_received(&stream) > segments_before {
-        return Outcome::KeptAlive;
-    }
-    ask(arguments, &stream, began).await
+    let local = conversation.stream().local_addr().map(canonical).ok();
+    let mut silence = Silence { conversation, began: Instant::now(), segments: None };
+    let outcome = match silence.listen(idle).await {
+        Some(outcome) => outcome,
+        None => silence.ask(arguments.timeout).await,
+    };
+    Step { idle, local, outcome }
 }
 
-/// Waits for whatever comes: in a silence nothing does.
-async fn news(stream: &TcpStream) -> io::Result<usize> {
-    loop {
-        stream.readable().await?;
-        match stream.try_read(&mut [0; 64]) {
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-            other => return other,
+async fn open(arguments: &IdleLimit, opening: &Semaphore) -> Result<Conversation, String> {
+    let _room = opening.acquire().await;
+    let stream = connect(&arguments.target, arguments.timeout).await.map_err(|error| error.to_string())?;
+    let mut conversation = Conversation::new(stream);
+    match timeout(arguments.timeout, conversation.echo()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => return Err(error.to_string()),
+        Err(_) => return Err("no echo".to_owned()),
+    }
+    conversation.take_word();
+    Ok(conversation)
+}
+
+struct Silence {
+    conversation: Conversation,
+    began: Instant,
+    /// Segments that had come when the silence was settled.
+    segments: Option<u32>,
+}
+
+impl Silence {
+    /// Says nothing for `idle`. An outcome, if something happened meanwhile.
+    async fn listen(&mut self, idle: Duration) -> Option<Outcome> {
+        let ends = self.began + idle;
+        let mut look = self.began + SETTLED.min(idle / 10);
+        loop {
+            tokio::select! {
+                biased;
+                news = self.conversation.hear() => return Some(self.broken(news)),
+                () = sleep_until(look) => {}
+            }
+            if self.has_heard_segments() {
+                return Some(Outcome::KeptAlive(Sign::Keepalive, self.began.elapsed()));
+            }
+            if look >= ends {
+                return None;
+            }
+            look = ends.min(Instant::now() + LOOK_EVERY);
+        }
+    }
+
+    /// Whether segments came without data, since it was asked first.
+    fn has_heard_segments(&mut self) -> bool {
+        let segments = tcp::segments_received(self.conversation.stream());
+        segments.is_some_and(|segments| segments > *self.segments.get_or_insert(segments))
+    }
+
+    /// Something came.
+    fn broken(&mut self, news: io::Result<()>) -> Outcome {
+        let after = self.began.elapsed();
+        match (self.conversation.take_word(), news) {
+            (Some(word), _) => Outcome::KeptAlive(Sign::Word(word), after),
+            (None, Err(error)) => ended(&error, Reset { after, since_asked: None, round_trip: None }),
+            // Part of what may become a probe.
+            (None, Ok(())) => Outcome::KeptAlive(Sign::Word(Word::Other), after),
+        }
+    }
+
+    async fn ask(&mut self, patience: Duration) -> Outcome {
+        let round_trip = tcp::shortest_round_trip(self.conversation.stream());
+        let asked = Instant::now();
+        let echo = timeout(patience, self.conversation.echo()).await;
+        let since_asked = Some(asked.elapsed());
+        let after = self.began.elapsed();
+        match (echo, self.conversation.take_word()) {
+            // What came in before the echo did may have reminded the path.
+            (Ok(Ok(())), Some(word)) => Outcome::KeptAlive(Sign::Word(word), after),
+            (Ok(Ok(())), None) => Outcome::Alive,
+            (Ok(Err(error)), _) if error.kind() == ErrorKind::InvalidData => {
+                Outcome::KeptAlive(Sign::Word(Word::Other), after)
+            }
+            (Ok(Err(error)), _) => ended(&error, Reset { after, since_asked, round_trip }),
+            (Err(_), _) if tcp::has_unacknowledged(self.conversation.stream()) => Outcome::Dropped,
+            (Err(_), _) => Outcome::Unanswered,
         }
     }
 }
 
-fn broken(news: &io::Result<usize>, after: Duration) -> Outcome {
-    match news {
-        Ok(0) => Outcome::Closed(after),
-        Ok(_) => Outcome::KeptAlive,
-        Err(error) => ended(error, after),
-    }
-}
-
-async fn ask(arguments: &IdleLimit, stream: &TcpStream, began: Instant) -> Outcome {
-    match timeout(arguments.timeout, echo(stream)).await {
-        Ok(Ok(())) => Outcome::Alive,
-        Ok(Err(error)) => ended(&error, began.elapsed()),
-        Err(_) if tcp::has_unacknowledged(stream) => Outcome::Dropped,
-        Err(_) => Outcome::Unanswered,
-    }
-}
-
-fn ended(error: &io::Error, after: Duration) -> Outcome {
-    match error.kind() {
-        ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => Outcome::Reset(after),
-        ErrorKind::UnexpectedEof => Outcome::Closed(after),
-        _ => Outcome::Failed(error.to_string()),
-    }
-}
-
-/// Sends a message and waits for it to come back.
-async fn echo(stream: &TcpStream) -> io::Result<()> {
-    let mut sent = 0;
-    while let Some(rest) = MESSAGE.get(sent..).filter(|rest| !rest.is_empty()) {
-        stream.writable().await?;
-        sent += until_ready(stream.try_write(rest))?;
-    }
-    let mut missing = MESSAGE;
-    while !missing.is_empty() {
-        stream.readable().await?;
-        let mut buffer = [0; MESSAGE.len()];
-        let room = buffer.get_mut(..missing.len()).unwrap_or_default();
-        let length = match stream.try_read(room) {
-            Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
-            result => until_ready(result)?,
-        };
-        let come = room.get(..length).unwrap_or_default();
-        missing = missing.strip_prefix(come).ok_or_else(|| io::Error::other("this is no echo server"))?;
-    }
-    Ok(())
-}
-
-fn until_ready(result: io::Result<usize>) -> io::Result<usize> {
-    match result {
-        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(0),
-        other => other,
+/// By an error, or by an RST of which that is known.
+fn ended(error: &io::Error, reset: Reset) -> Outcome {
+    let after = reset.after;
+    match (error.kind(), error.raw_os_error()) {
+        (ErrorKind::ConnectionReset | ErrorKind::BrokenPipe, _) => Outcome::Reset(reset),
+        (ErrorKind::UnexpectedEof, _) => Outcome::Closed(after),
+        // The kernel had sent it again and again.
+        (ErrorKind::TimedOut, _) => Outcome::Dropped,
+        (_, Some(errno)) => Outcome::Broken(ErrnoName(errno).to_string(), after),
+        (_, None) => Outcome::Broken(error.to_string(), after),
     }
 }

@@ -8,9 +8,9 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until};
 
 use super::figures::Figures;
-use super::messages::Messages;
 use super::told::{End, Told};
 use crate::client::arguments::Ping;
+use crate::client::messages::Messages;
 use crate::core::{
     Close, CloseReason, Evidence, HEADROOM, Inquiry, Moment, Operation, PUNCTUAL, Questions, Silence, judge,
 };
@@ -71,6 +71,13 @@ impl<'a> Connection<'a> {
     /// How long it has lasted.
     pub fn lifetime(&self) -> Duration {
         self.started.elapsed()
+    }
+
+    /// Messages that are not back, and not late either: younger than the next one is due, or than `longest`, the longest round
+    /// trip so far.
+    pub fn in_flight(&self, longest: Duration) -> u64 {
+        let (now, patience) = (self.now(), longest.max(self.arguments.every));
+        self.messages.pending().iter().filter(|message| now - message.sent_at <= patience).count() as u64
     }
 
     /// Goes on until there is an end.

@@ -15,6 +15,8 @@ pub struct Figures {
     pub connections: u64,
     /// Messages that were sent.
     pub sent: u64,
+    /// Messages that were on their way when we ended it: nobody lost them.
+    pub in_flight: u64,
     /// Probes of the server's that were answered.
     pub probes: u64,
     /// In nanoseconds.
@@ -31,7 +33,7 @@ impl Figures {
         )]
         let round_trips =
             Histogram::new_with_bounds(1, LONGEST_NANOS, DIGITS).expect("3 digits, bounds in order");
-        Figures { connections: 0, sent: 0, probes: 0, round_trips }
+        Figures { connections: 0, sent: 0, in_flight: 0, probes: 0, round_trips }
     }
 
     /// A message came back after so long.
@@ -39,13 +41,18 @@ impl Figures {
         self.round_trips.saturating_record(u64::try_from(round_trip.as_nanos()).unwrap_or(u64::MAX));
     }
 
-    /// Whether nothing is missing.
+    /// Whether nothing is missing, and something came back of what was sent.
     pub fn is_complete(&self) -> bool {
-        self.lost() == 0
+        self.lost() == 0 && (self.sent == 0 || !self.round_trips.is_empty())
+    }
+
+    /// No round trip was longer.
+    pub fn longest(&self) -> Duration {
+        Duration::from_nanos(self.round_trips.max())
     }
 
     fn lost(&self) -> u64 {
-        self.sent.saturating_sub(self.round_trips.len())
+        self.sent.saturating_sub(self.round_trips.len() + self.in_flight)
     }
 
     /// The names of the round trips, and what they are in nanoseconds.
@@ -66,6 +73,9 @@ impl Figures {
     pub fn table(&self) -> String {
         let (sent, echoed, lost) = (self.sent, self.round_trips.len(), self.lost());
         let mut table = format!("{sent} sent, {echoed} echoed, {lost} lost");
+        if self.in_flight > 0 {
+            table.push_str(&format!(", {} on the way", self.in_flight));
+        }
         if self.connections > 1 {
             table.push_str(&format!(", {} connections", self.connections));
         }
@@ -89,6 +99,7 @@ impl Figures {
             "sent": self.sent,
             "echoed": self.round_trips.len(),
             "lost": self.lost(),
+            "in_flight": self.in_flight,
             "probes_answered": self.probes,
         });
         if !self.round_trips.is_empty() {
@@ -121,5 +132,9 @@ mod tests {
         near("rtt_max_us", 9_900.0);
         assert_eq!((&object["lost"], figures.is_complete()), (&json!(1), false));
         assert!(figures.table().contains("100 sent, 99 echoed, 1 lost"));
+        figures.in_flight = 1;
+        assert!(
+            figures.table().contains("100 sent, 99 echoed, 0 lost, 1 on the way") && figures.is_complete()
+        );
     }
 }

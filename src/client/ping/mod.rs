@@ -2,17 +2,16 @@
 
 mod connection;
 mod figures;
-mod messages;
 mod told;
 
 use std::pin::pin;
 use std::time::Duration;
 
-use tokio::signal::ctrl_c;
 use tokio::time::sleep;
 
 use super::arguments::Ping;
 use super::connect::{Unreachable, connect};
+use super::interrupt::interrupted;
 use super::runtime::run;
 use crate::tcp::canonical;
 use connection::Connection;
@@ -38,17 +37,17 @@ async fn until_interrupted(arguments: &Ping) -> Result<bool, Unreachable> {
         last: 0,
         is_cut_short: false,
     };
-    let mut interrupted = pin!(ctrl_c());
+    let mut interrupted = pin!(interrupted());
     let mut pause = SHORTEST_PAUSE;
     loop {
         let stream = tokio::select! {
             stream = connect(&arguments.target, arguments.timeout) => stream,
-            _ = &mut interrupted => return Ok(round.conclude()),
+            () = &mut interrupted => return Ok(round.conclude()),
         };
         match stream {
             Ok(stream) => {
                 pause = SHORTEST_PAUSE;
-                let is_over = round.serve(stream, async { _ = (&mut interrupted).await }).await;
+                let is_over = round.serve(stream, &mut interrupted).await;
                 if is_over || !arguments.reconnect {
                     return Ok(round.conclude());
                 }
@@ -58,7 +57,7 @@ async fn until_interrupted(arguments: &Ping) -> Result<bool, Unreachable> {
         }
         tokio::select! {
             () = sleep(pause.mul_f64(0.5 + fastrand::f64() / 2.0)) => {} // all who were cut off together come apart
-            _ = &mut interrupted => return Ok(round.conclude()),
+            () = &mut interrupted => return Ok(round.conclude()),
         }
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
@@ -86,6 +85,9 @@ impl Round<'_> {
             end = connection.run(&mut self.figures, &mut self.told) => end,
             () = interrupted => End::Interrupted,
         };
+        if matches!(end, End::Interrupted) {
+            self.figures.in_flight = connection.in_flight(self.figures.longest());
+        }
         self.told.end(&end, connection.lifetime());
         self.last = self.figures.sent;
         self.is_cut_short = matches!(end, End::Closed(_) | End::NoEcho);
