@@ -267,7 +267,7 @@ fn open(accepted: Accepted, event_loop: &Rc<EventLoop>) {
     match TcpStream::from_std(socket) {
         Ok(stream) => {
             let connection = Connection::new(stream, &listener, Rc::clone(event_loop), fastrand::u8(..));
-            tokio::task::spawn_local(attend(conn, peer, connection));
+            tokio::task::spawn_local(Attendance { connection, conn, peer });
         }
         Err(error) => {
             let identity = Identity { conn, listener: &listener.name, peer, local: None }; // the socket is gone
@@ -287,7 +287,9 @@ fn adopt(adopted: Adopted, event_loop: &Rc<EventLoop>) {
     let evidence = tcp::evidence(&socket);
     let restore = |stream| Connection::restore(stream, &listener, Rc::clone(event_loop), &state, pause);
     let close = match TcpStream::from_std(socket).map(restore) {
-        Ok(Ok(connection)) => return drop(tokio::task::spawn_local(attend(conn, peer, connection))),
+        Ok(Ok(connection)) => {
+            return drop(tokio::task::spawn_local(Attendance { connection, conn, peer }));
+        }
         Ok(Err(Implausible(cause))) => lost(cause),
         Err(error) => tcp::close_of(&error, None),
     };
@@ -299,20 +301,30 @@ fn lost(cause: &'static str) -> Close {
     Close { cause: Some(cause), ..CloseReason::HandoverLost.into() }
 }
 
-/// A connection's whole life. What it keeps is memory per connection: the record's other words are asked for at the end, and an
-/// async block would keep a connection and a borrow of it.
-fn attend(conn: u64, peer: SocketAddr, mut connection: Connection<TcpStream>) -> impl Future<Output = ()> {
-    poll_fn(move |cx| {
+/// A connection's whole life. What it keeps is memory per connection: the record's other words are asked for at the end. It
+/// begins with what an echo touches.
+#[repr(C)]
+struct Attendance {
+    connection: Connection<TcpStream>,
+    conn: u64,
+    peer: SocketAddr,
+}
+
+impl Future for Attendance {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let Attendance { connection, conn, peer } = &mut *self;
         if connection.event_loop().phase() == Phase::Frozen {
-            say(conn, peer, &mut connection, cx);
+            say(*conn, *peer, connection, cx);
             return Poll::Pending;
         }
-        let Ended { close, report } = ready!(Pin::new(&mut connection).poll(cx));
+        let Ended { close, report } = ready!(Pin::new(&mut *connection).poll(cx));
         let local = local_address(connection.transport());
-        let identity = Identity { conn, listener: connection.listener(), peer, local };
+        let identity = Identity { conn: *conn, listener: connection.listener(), peer: *peer, local };
         record(&identity, &close, Some(&report), &connection.event_loop().counters);
         Poll::Ready(())
-    })
+    }
 }
 
 /// What another program needs to know of it.
@@ -336,13 +348,9 @@ mod tests {
     /// With 104 bytes of tokio's own this fills a task of 384 bytes; they come in steps of 128. A debug build's sockets know more.
     const BUDGET: usize = if cfg!(debug_assertions) { 288 } else { 280 };
 
-    fn future_size<A, B, C, F>(_: fn(A, B, C) -> F) -> usize {
-        size_of::<F>()
-    }
-
     #[test]
     fn a_connection_stays_within_its_memory_budget() {
-        let size = future_size(attend);
+        let size = size_of::<Attendance>();
         assert!(size <= BUDGET, "the connection's task has grown to {size} bytes");
     }
 }
