@@ -96,6 +96,8 @@ enum OwnServer {
 /// What every part needs.
 struct Bench {
     contenders: Vec<Contender>,
+    /// Where what a header costs is to be seen.
+    behind_proxy: Option<Contender>,
     cores: Cores,
     quick: bool,
     starts: Option<usize>,
@@ -115,7 +117,8 @@ fn main() -> anyhow::Result<()> {
     let mut contenders = Contender::all(&arguments.beside)?;
     contenders.retain(|contender| contender.is_wanted(&arguments.only));
     let Arguments { quick, starts, .. } = arguments;
-    let bench = Bench { contenders, cores: Cores::take()?, quick, starts };
+    let behind_proxy = Some(Contender::behind_proxy()).filter(|it| it.is_wanted(&arguments.only));
+    let bench = Bench { contenders, behind_proxy, cores: Cores::take()?, quick, starts };
     let parts = if arguments.parts.is_empty() { Part::value_variants() } else { &arguments.parts };
     let mut text = heading(&bench);
     println!("{text}");

@@ -5,7 +5,7 @@ mod carried;
 use std::ops::Range;
 use std::time::Duration;
 
-use super::close::{Close, CloseReason};
+use super::close::{Close, CloseReason, EndedBy};
 use super::delivery::Left;
 use super::evidence::Evidence;
 use super::inquiry::Inquiry;
@@ -79,6 +79,15 @@ pub struct Report {
     pub probes: Option<ProbeReport>,
 }
 
+impl Report {
+    /// Whether this was a null connection: the peer came, said not a byte, and ended it itself, as health checks and port
+    /// scanners do.
+    pub fn is_null(&self, reason: CloseReason) -> bool {
+        let by_peer = reason.ended_by() == EndedBy::Peer && reason != CloseReason::ProxyHeader;
+        by_peer && self.received_bytes == 0
+    }
+}
+
 /// How long a peer may take to finish once its connection is over for age.
 const LIFETIME_GRACE: Duration = Duration::from_secs(5);
 
@@ -99,6 +108,11 @@ impl Session {
             probes_length: 0,
             inquiry: None,
         }
+    }
+
+    /// What was to come first is over, and the stream begins.
+    pub fn begin(&mut self, now: Moment) {
+        self.liveness.received(now);
     }
 
     /// Takes received bytes, at least one, which stand in `buffer` from [`HEADROOM`] to its end.
@@ -291,7 +305,10 @@ impl Session {
         let questions = self.questions(timing, now, &evidence);
         let ground = judge(&evidence, questions);
         let asked = questions.application.and_then(|findings| findings.asked);
-        Close { silence: Some(Box::new(Silence { ground, evidence, asked })), ..reason.into() }
+        Close {
+            silence: Some(Box::new(Silence { ground, evidence, asked, behind_proxy: false })),
+            ..reason.into()
+        }
     }
 
     fn questions(&self, timing: &Timing, now: Moment, evidence: &Evidence) -> Questions {

@@ -27,7 +27,15 @@ const GREATEST_COUNT: u64 = 1 << 50;
 pub fn totals(header: &Header) -> Totals {
     let closed = |reason: CloseReason| header.closed.get(reason.name()).copied().unwrap_or_default();
     let by_reason = CloseReason::ALL.map(|reason| closed(reason).min(GREATEST_COUNT));
-    Totals { accepted: by_reason.iter().sum(), refused: header.refused.min(GREATEST_COUNT), by_reason }
+    let closed = by_reason.iter().sum();
+    Totals {
+        accepted: closed,
+        refused: header.refused.min(GREATEST_COUNT),
+        by_reason,
+        null_connections: header.null_connections.min(closed),
+        null_lost: header.null_lost.min(header.null_connections).min(closed),
+        null_only_counted: header.null_only_counted.min(header.null_connections).min(closed),
+    }
 }
 
 /// Takes the socket that listens for `options`, if there is one.
@@ -77,7 +85,7 @@ fn give(
     let local = socket.as_ref().and_then(|socket| socket.local_addr().ok()?.as_socket()).map(tcp::canonical);
     let evidence = socket.as_ref().map(tcp::evidence).unwrap_or_default();
     let lose = |cause| {
-        let identity = Identity { conn, listener: &listener, peer, local };
+        let identity = Identity { conn, listener: &listener, peer, proxy: state.proxy(), local };
         let report = state.report(pause, &evidence);
         admission
             .least_loaded()
@@ -99,7 +107,7 @@ fn give(
 /// Without a description nothing is known of it but that it was there.
 fn lose_unknown(admission: &Admission, cause: &'static str) -> bool {
     let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
-    let identity = Identity { conn: 0, listener: "unknown", peer: nowhere, local: None };
+    let identity = Identity { conn: 0, listener: "unknown", peer: nowhere, proxy: None, local: None };
     admission.least_loaded().into_iter().for_each(|worker| worker.lose(&identity, cause, None));
     false
 }

@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::os::fd::{AsRawFd, RawFd};
 use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -12,7 +12,6 @@ use std::task::{Context, Poll, ready};
 use std::thread;
 use std::time::Duration;
 
-use socket2::SockRef;
 use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Handle, LocalOptions, LocalRuntime};
 use tokio::sync::{mpsc, oneshot};
@@ -263,81 +262,72 @@ async fn take_commands(mut inbox: mpsc::UnboundedReceiver<Command>, event_loop: 
 
 fn open(accepted: Accepted, event_loop: &Rc<EventLoop>) {
     let Accepted { conn, socket, peer, listener } = accepted;
-    events::open(&listener.name, conn, peer, || local_address(&socket));
     match TcpStream::from_std(socket) {
         Ok(stream) => {
-            let connection = Connection::new(stream, &listener, Rc::clone(event_loop), fastrand::u8(..));
-            tokio::task::spawn_local(Attendance { connection, conn, peer });
+            let event_loop = Rc::clone(event_loop);
+            let connection = Connection::new(stream, conn, peer, &listener, event_loop, fastrand::u8(..));
+            if connection.is_introduced() {
+                events::open(|| connection.identity());
+            }
+            tokio::task::spawn_local(attend(connection));
         }
         Err(error) => {
-            let identity = Identity { conn, listener: &listener.name, peer, local: None }; // the socket is gone
+            // The socket is gone.
+            let identity = Identity { conn, listener: &listener.name, peer, proxy: None, local: None };
             record(&identity, &tcp::close_of(&error, None), None, &event_loop.counters);
         }
     }
 }
 
-fn local_address(socket: &impl AsFd) -> Option<SocketAddr> {
-    SockRef::from(socket).local_addr().ok()?.as_socket().map(tcp::canonical)
-}
-
 fn adopt(adopted: Adopted, event_loop: &Rc<EventLoop>) {
     let Adopted { connection, state, pause } = adopted;
     let Accepted { conn, socket, peer, listener } = connection;
-    let local = local_address(&socket);
+    let local = socket.local_addr().ok().map(tcp::canonical);
     let evidence = tcp::evidence(&socket);
-    let restore = |stream| Connection::restore(stream, &listener, Rc::clone(event_loop), &state, pause);
+    let restore =
+        |stream| Connection::restore(stream, conn, peer, &listener, Rc::clone(event_loop), &state, pause);
     let close = match TcpStream::from_std(socket).map(restore) {
-        Ok(Ok(connection)) => {
-            return drop(tokio::task::spawn_local(Attendance { connection, conn, peer }));
-        }
+        Ok(Ok(connection)) => return drop(tokio::task::spawn_local(attend(connection))),
         Ok(Err(Implausible(cause))) => lost(cause),
         Err(error) => tcp::close_of(&error, None),
     };
-    let identity = Identity { conn, listener: &listener.name, peer, local };
+    let identity = Identity { conn, listener: &listener.name, peer, proxy: state.proxy(), local };
     record(&identity, &close, state.report(pause, &evidence).as_ref(), &event_loop.counters);
 }
 
 fn lost(cause: &'static str) -> Close {
-    Close { cause: Some(cause), ..CloseReason::HandoverLost.into() }
+    Close::from(CloseReason::HandoverLost).because(cause)
 }
 
-/// A connection's whole life. What it keeps is memory per connection: the record's other words are asked for at the end. It
-/// begins with what an echo touches.
-#[repr(C)]
-struct Attendance {
-    connection: Connection<TcpStream>,
-    conn: u64,
-    peer: SocketAddr,
-}
-
-impl Future for Attendance {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let Attendance { connection, conn, peer } = &mut *self;
+/// A connection's whole life. What it keeps is memory per connection: the record's other words are asked for at the end, and an
+/// async block would keep a connection and a borrow of it.
+fn attend(mut connection: Connection<TcpStream>) -> impl Future<Output = ()> {
+    poll_fn(move |cx| {
         if connection.event_loop().phase() == Phase::Frozen {
-            say(*conn, *peer, connection, cx);
+            say(&mut connection, cx);
             return Poll::Pending;
         }
-        let Ended { close, report } = ready!(Pin::new(&mut *connection).poll(cx));
-        let local = local_address(connection.transport());
-        let identity = Identity { conn: *conn, listener: connection.listener(), peer: *peer, local };
-        record(&identity, &close, Some(&report), &connection.event_loop().counters);
+        let Ended { close, report } = ready!(Pin::new(&mut connection).poll(cx));
+        record(&connection.identity(), &close, Some(&report), &connection.event_loop().counters);
         Poll::Ready(())
-    }
+    })
 }
 
 /// What another program needs to know of it.
-fn say(conn: u64, peer: SocketAddr, connection: &mut Connection<TcpStream>, cx: &Context<'_>) {
+fn say(connection: &mut Connection<TcpStream>, cx: &Context<'_>) {
     let state = connection.snapshot(cx);
-    let (listener, descriptor) = (connection.listener().to_owned(), connection.transport().as_raw_fd());
+    let Identity { conn, listener, peer, .. } = connection.identity();
+    let (listener, descriptor) = (listener.to_owned(), connection.transport().as_raw_fd());
     let words = CarriedConnection { conn, peer, listener, descriptor, state }.to_line();
     connection.event_loop().frozen.take_down(connection.slot(), descriptor, words);
 }
 
 /// The one place where a connection's end is counted and logged.
 fn record(identity: &Identity<'_>, close: &Close, report: Option<&Report>, counters: &Counters) {
-    events::close(identity, close, report);
+    let is_told = events::close(identity, close, report);
+    if report.is_some_and(|report| report.is_null(close.reason)) {
+        counters.note_null(close.reason, is_told);
+    }
     counters.close(close.reason);
 }
 
@@ -348,9 +338,13 @@ mod tests {
     /// With 104 bytes of tokio's own this fills a task of 384 bytes; they come in steps of 128. A debug build's sockets know more.
     const BUDGET: usize = if cfg!(debug_assertions) { 288 } else { 280 };
 
+    fn future_size<A, F>(_: fn(A) -> F) -> usize {
+        size_of::<F>()
+    }
+
     #[test]
     fn a_connection_stays_within_its_memory_budget() {
-        let size = size_of::<Attendance>();
+        let size = future_size(attend);
         assert!(size <= BUDGET, "the connection's task has grown to {size} bytes");
     }
 }

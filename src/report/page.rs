@@ -118,7 +118,7 @@ impl Page<'_> {
             ("closed", totals.closed),
             ("open", totals.open),
             ("refused", totals.refused.or(Some(findings.refused_records))),
-            ("null, only counted", totals.null_connections),
+            ("null, only counted", totals.null_only_counted),
             ("close records", Some(totals.close_records)),
             ("starts", Some(totals.starts)),
         ];
@@ -150,6 +150,17 @@ impl Page<'_> {
             let text = format!(
                 "{} of the closes are of peers that sent no byte and left, as health checks do; they are not counted as lost.",
                 grouped(findings.null_closes)
+            );
+            self.paragraph("  ", &text);
+        }
+        let carried = &totals.carried;
+        if carried.times > 0 {
+            let pause = span(carried.longest_pause_ms, 1000);
+            let text = format!(
+                "Restarts that kept connections: {}. {} connections went on, {} were lost; nobody served them for {pause} at the longest.",
+                grouped(carried.times),
+                grouped(carried.connections),
+                grouped(carried.lost)
             );
             self.paragraph("  ", &text);
         }
@@ -250,7 +261,7 @@ impl Page<'_> {
                 "start" => 'S',
                 "stop" => 'E',
                 "stall" => 'Z',
-                "handover" | "handover failed" => 'H',
+                "handover" | "start in a handover" | "adopted" | "handover failed" => 'H',
                 _ => 'R',
             };
             if let Some(column) = usize::try_from(place).ok().and_then(|place| letters.get_mut(place))

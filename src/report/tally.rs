@@ -141,8 +141,7 @@ impl Tally {
         let mark = match record.event {
             b"starting" => {
                 self.versions.add(record.version, false);
-                self.runs.start();
-                "start"
+                if self.runs.start() { "start" } else { "start in a handover" }
             }
             b"stopped" => "stop",
             b"reload" => "reload",
@@ -151,8 +150,12 @@ impl Tally {
                 self.runs.hand_over();
                 "handover"
             }
+            b"adopted" => {
+                self.runs.adopt(record);
+                "adopted"
+            }
             b"handover_failed" => {
-                self.runs.keep();
+                self.runs.fail();
                 "handover failed"
             }
             b"stall" => {
@@ -168,7 +171,7 @@ impl Tally {
     }
 
     fn close(&mut self, record: &Record<'_>, filters: &Filters) {
-        self.runs.close(record.conn);
+        self.runs.close(record);
         let peer = address(record.peer);
         if !filters.takes(record, peer) {
             return;

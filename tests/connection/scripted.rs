@@ -67,13 +67,23 @@ impl Link {
         Link::open(&EventLoop::start(Arc::default()), Protocol::Raw, timing, 0)
     }
 
+    /// A line connection that a proxy is to introduce.
+    pub fn behind_proxy(timing: Timing) -> Link {
+        let options = ListenerOptions { requires_proxy_header: true, ..options(Protocol::Line, timing) };
+        Link::with_options(&EventLoop::start(Arc::default()), &options, 0)
+    }
+
     /// A connection on the given event loop.
     pub fn open(event_loop: &Rc<EventLoop>, protocol: Protocol, timing: Timing, jitter: Jitter) -> Link {
+        Link::with_options(event_loop, &options(protocol, timing), jitter)
+    }
+
+    fn with_options(event_loop: &Rc<EventLoop>, options: &ListenerOptions, jitter: Jitter) -> Link {
         let opened_at = Instant::now();
         let peer = Peer(Rc::new(RefCell::new(State::new(opened_at))));
         let wire = Wire(Rc::clone(&peer.0));
-        let task = serve(wire, event_loop, protocol, timing, jitter);
-        Link { peer, event_loop: Rc::clone(event_loop), protocol, opened_at, task }
+        let task = serve_with(wire, event_loop, options, jitter);
+        Link { peer, event_loop: Rc::clone(event_loop), protocol: options.protocol, opened_at, task }
     }
 
     /// Its listener gets other settings.
@@ -123,8 +133,18 @@ pub fn serve<T: Transport + 'static>(
     timing: Timing,
     jitter: Jitter,
 ) -> JoinHandle<Outcome> {
+    serve_with(stream, event_loop, &options(protocol, timing), jitter)
+}
+
+fn serve_with<T: Transport + 'static>(
+    stream: T,
+    event_loop: &Rc<EventLoop>,
+    options: &ListenerOptions,
+    jitter: Jitter,
+) -> JoinHandle<Outcome> {
     let opened_at = Instant::now();
-    let connection = Connection::new(stream, &options(protocol, timing), Rc::clone(event_loop), jitter);
+    let peer = ([192, 0, 2, 1], 40_000).into();
+    let connection = Connection::new(stream, 1, peer, options, Rc::clone(event_loop), jitter);
     tokio::task::spawn_local(async move {
         let ended = connection.await;
         let at = milliseconds(opened_at.elapsed());
@@ -133,7 +153,13 @@ pub fn serve<T: Transport + 'static>(
 }
 
 fn options(protocol: Protocol, timing: Timing) -> ListenerOptions {
-    ListenerOptions { name: "test".into(), address: ([127, 0, 0, 1], 0).into(), protocol, timing }
+    ListenerOptions {
+        name: "test".into(),
+        address: ([127, 0, 0, 1], 0).into(),
+        protocol,
+        requires_proxy_header: false,
+        timing,
+    }
 }
 
 pub async fn end_of(task: &mut JoinHandle<Outcome>) -> Outcome {

@@ -1,6 +1,7 @@
 //! `pulse-echo report`: the same page whatever the format, exact counts, mass events, and logs that are none.
 
 mod logs;
+mod restarts;
 
 use std::fs;
 use std::io::Write as _;

@@ -1,11 +1,13 @@
 //! A connection that outlives the program: its socket stays open, and what it knows goes over in words.
 
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::Context;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::origin::{Origin, OriginState};
 use super::{Connection, QueueState, Stage, Transport, Unsent};
 use crate::core::{Bytes, Evidence, Implausible, Moment, Report, Session, SessionState};
 use crate::net::event_loop::EventLoop;
@@ -17,9 +19,19 @@ pub struct ConnectionState {
     stage: Stage,
     unsent: Bytes,
     session: SessionState,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    origin: Option<OriginState>,
 }
 
 impl ConnectionState {
+    /// Who brought it, where that is not the peer.
+    pub fn proxy(&self) -> Option<SocketAddr> {
+        match self.origin {
+            Some(OriginState::Proxied(proxy)) => Some(proxy),
+            Some(OriginState::Awaited { .. }) | None => None,
+        }
+    }
+
     /// Its figures, where it ends with this; `None`: they are damaged.
     pub fn report(&self, pause: Duration, evidence: &Evidence) -> Option<Report> {
         let now = Moment::START + Duration::MAX;
@@ -36,6 +48,7 @@ impl<T: Transport> Connection<T> {
             stage: self.stage,
             unsent: self.unsent.rest().into(),
             session: self.session.snapshot(self.now()),
+            origin: self.origin.snapshot(self.now()),
         }
     }
 
@@ -45,12 +58,14 @@ impl<T: Transport> Connection<T> {
     /// No connection can be in that state.
     pub fn restore(
         transport: T,
+        conn: u64,
+        peer: SocketAddr,
         listener: &ListenerOptions,
         event_loop: Rc<EventLoop>,
         state: &ConnectionState,
         pause: Duration,
     ) -> Result<Connection<T>, Implausible> {
-        let ConnectionState { stage, unsent, session } = state;
+        let ConnectionState { stage, unsent, session, origin } = state;
         let now = event_loop.clock.now();
         let mut session = Session::restore(session, now, pause)?;
         if session.protocol() != listener.protocol {
@@ -60,6 +75,10 @@ impl<T: Transport> Connection<T> {
         if session.unsent_bytes() != unsent.len() as u64 {
             return Err(Implausible("other bytes are unsent than are owed"));
         }
+        let mut origin = Origin::restore(peer, origin.as_ref(), now)?;
+        if *stage == Stage::AwaitingHeader && origin.introduction().is_none() {
+            return Err(Implausible("no header is awaited"));
+        }
         let listener = event_loop.listeners.get(listener);
         // It may have other deadlines and another heartbeat by now.
         session.retime(&listener.timing(), now);
@@ -67,6 +86,8 @@ impl<T: Transport> Connection<T> {
         let slot = event_loop.slots.take();
         Ok(Connection {
             transport,
+            conn,
+            origin,
             revision: listener.revision(),
             listener,
             event_loop,

@@ -26,7 +26,7 @@ impl<T: Transport> Connection<T> {
             self.set_timer(wake_at);
             return Poll::Pending;
         }
-        if self.session.is_judging(&self.listener.timing(), now) {
+        if !self.is_introduced() || self.session.is_judging(&self.listener.timing(), now) {
             self.look_again(cx, scratch)?;
             self.judge_by_clock(cx)?;
         } else {
@@ -60,12 +60,19 @@ impl<T: Transport> Connection<T> {
             && let Poll::Ready(read) = self.transport.read_now(cx, &mut scratch[HEADROOM..])
         {
             self.take_input(cx, scratch, read)?;
+        } else if self.stage == Stage::AwaitingHeader
+            && let Poll::Ready(read) = self.transport.read_now(cx, &mut scratch[HEADROOM..])
+        {
+            self.take_header(cx, scratch, read)?;
         }
         Ok(())
     }
 
     /// Does what is due, with what the kernel says where that may end the connection.
     fn judge_by_clock(&mut self, cx: &mut Context<'_>) -> Result<(), Close> {
+        if self.stage == Stage::AwaitingHeader {
+            return self.give_up_header();
+        }
         let now = self.now();
         let judging = self.session.is_judging(&self.listener.timing(), now);
         let evidence = judging.then(|| self.transport.evidence());
@@ -108,7 +115,8 @@ impl<T: Transport> Connection<T> {
             }
             Some(Step::Close(reason)) => {
                 let evidence = self.last_evidence(evidence.unwrap_or_default());
-                Err(self.session.close(reason, &timing, now, evidence))
+                let close = self.session.close(reason, &timing, now, evidence);
+                Err(if self.origin.proxy().is_some() { close.behind_proxy() } else { close })
             }
         }
     }
@@ -120,7 +128,10 @@ impl<T: Transport> Connection<T> {
         Evidence { receive_memory, ..evidence }
     }
 
-    fn next_timeout(&self) -> Option<Moment> {
+    fn next_timeout(&mut self) -> Option<Moment> {
+        if self.stage == Stage::AwaitingHeader {
+            return self.header_due();
+        }
         self.session.next_timeout(&self.listener.timing())
     }
 }
