@@ -111,9 +111,9 @@ impl Delivery {
         *self = Delivery::default();
     }
 
-    /// Whether all that is unconfirmed was sent from then on, and nobody has looked for it yet.
-    pub fn began_at(&self, at: Moment) -> bool {
-        self.outstanding.is_none() && self.unconfirmed_since == Some(at)
+    /// Since when there is anything unconfirmed, if nobody has looked for it yet.
+    pub fn unconfirmed_since(&self) -> Option<Moment> {
+        self.unconfirmed_since.filter(|_| self.outstanding.is_none())
     }
 
     /// The peer is silent, and everything was looked for just now: what is not outstanding was acknowledged. What comes next is

@@ -151,10 +151,9 @@ impl Liveness {
         self.delivery.sent(now);
     }
 
-    /// Whether nothing is unconfirmed but what was sent last, a probe of `probed_at`. Who says anything like an answer to that is
-    /// believed to have it: all before it was acknowledged, and if it is not there, the next probe finds out.
-    pub fn awaits_only(&self, probed_at: Option<Moment>) -> bool {
-        probed_at.is_some_and(|probed_at| self.delivery.began_at(probed_at))
+    /// Since when there were bytes of which nobody knows whether they were acknowledged, if nobody has looked for them yet.
+    pub fn unconfirmed_since(&self) -> Option<Moment> {
+        self.delivery.unconfirmed_since()
     }
 
     /// The peer has all that was sent.

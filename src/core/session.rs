@@ -17,28 +17,30 @@ use super::protocol::{Decoder, HEADROOM, Probe, Protocol};
 use super::timing::{Timing, whole_seconds};
 use super::verdict::{Silence, Verdict};
 
-/// The state of one connection.
+/// The state of one connection. What an echo touches lies together, before the rest.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Session {
     decoder: Decoder,
     liveness: Liveness,
-    probes: Probes,
-    /// Set once, by the first orderly end of ours; whatever happens later, that is why the connection ended.
-    ending: Option<Ending>,
     received_bytes: u64,
     /// Given to the kernel, probes included.
     sent_bytes: u64,
-    /// Received, and no longer on its way back: read only to let the peer finish.
-    discarded_bytes: u64,
-    /// On its way back, not yet sent.
-    owed_bytes: u32,
-    /// What is left to send of a probe. Then nothing else waits: while anything does, nothing is read or probed.
-    probe_bytes: u8,
-    /// The stream that goes to the peer has the probes of the last silence here, one after the other: so many bytes.
-    probes_start: u64,
-    probes_length: u16,
     /// There is one once a probe was missed.
     inquiry: Option<Box<Inquiry>>,
+    /// Set once, by the first orderly end of ours; whatever happens later, that is why the connection ended.
+    ending: Option<Ending>,
+    /// On its way back, not yet sent.
+    owed_bytes: u32,
+    /// The stream that goes to the peer has the probes of the last silence at `probes_start`, one after the other: so many
+    /// bytes.
+    probes_length: u16,
+    /// What is left to send of a probe. Then nothing else waits: while anything does, nothing is read or probed.
+    probe_bytes: u8,
+    probes_start: u64,
+    probes: Probes,
+    /// Received, and no longer on its way back: read only to let the peer finish.
+    discarded_bytes: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -119,13 +121,17 @@ impl Session {
         self.received_bytes += (buffer.len() - HEADROOM) as u64;
         let probes = &mut self.probes;
         let mut has_all = false;
-        let only_probe = self.liveness.awaits_only(probes.newest_sent_at());
+        let unconfirmed_since = self.liveness.unconfirmed_since();
         self.liveness.received(now);
         self.inquiry = None;
         let echo = self.decoder.decode(buffer, |number| {
             has_all |= match probes.answer(number, now) {
                 Answered::Newest => true,
-                Answered::SomeProbe => only_probe,
+                // Where nothing but a probe is unconfirmed, who says anything like an answer to it is believed to have it: all
+                // before it was acknowledged, and if it is not there, the next probe finds out.
+                Answered::SomeProbe => {
+                    unconfirmed_since.is_some() && unconfirmed_since == probes.newest_sent_at()
+                }
                 Answered::NothingNew => false,
             };
         });

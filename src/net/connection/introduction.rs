@@ -57,6 +57,7 @@ impl<T: Transport> Connection<T> {
     fn begin(&mut self) {
         self.stage = Stage::Echoing;
         self.session.begin(self.now());
+        self.unset_timer(); // it was the header's
         events::open(|| self.identity());
     }
 

@@ -50,25 +50,26 @@ pub struct Ended {
     pub report: Report,
 }
 
-/// One connection, until it ends.
+/// One connection, until it ends. What an echo touches lies together, up to the session, which ends with the rest.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Connection<T> {
     transport: T,
-    conn: u64,
-    origin: Origin,
     listener: Rc<ListenerState>,
+    event_loop: Rc<EventLoop>,
+    unsent: Unsent,
+    /// What its timer was last set to.
+    timer_at: Option<Moment>,
     /// Of the listener, as far as this connection has followed it.
     revision: u32,
-    event_loop: Rc<EventLoop>,
     slot: SlotId,
+    stage: Stage,
     /// Its event loop knows whom to wake for it.
     has_waker: bool,
     queue_state: QueueState,
-    /// What its timer was last set to.
-    timer_at: Option<Moment>,
     session: Session,
-    stage: Stage,
-    unsent: Unsent,
+    conn: u64,
+    origin: Origin,
 }
 
 /// How far a connection is on its way to its end. It only ever moves down this list.
