@@ -66,6 +66,9 @@ fn a_known_mix_comes_out_exact() {
     }
     let buckets = findings["timeline"]["buckets"].as_array().unwrap();
     assert_eq!(buckets.iter().map(|bucket| bucket["closes"].as_u64().unwrap()).sum::<u64>(), 20_000);
+    let longest = closes.iter().map(|close| close.idle_ms + 1_000).max().unwrap() as f64;
+    let told = findings["lifetime_ms"]["max"].as_f64().unwrap();
+    assert!((told / longest - 1.0).abs() < 0.002, "{told} ms of {longest}");
     assert_eq!(findings["totals"]["accepted"], 20_000);
     assert_eq!(findings["totals"]["missing_close_records"], 0);
 }

@@ -165,10 +165,15 @@ impl Client {
 
 /// Whether every thread of a process waits for something.
 pub fn sleeps(pid: u32) -> bool {
+    all_threads_are(pid, 'S')
+}
+
+/// Whether every thread of a process is in that state, see proc_pid_stat(5).
+pub fn all_threads_are(pid: u32, state: char) -> bool {
     let threads = fs::read_dir(format!("/proc/{pid}/task")).expect("the daemon runs");
     threads.flatten().all(|thread| {
         let status = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
-        status.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('S'))
+        status.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with(state))
     })
 }
 

@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::eventually;
+use super::kernel::all_threads_are;
+use super::{eventually, eventually_true};
 
 /// The binary under test.
 pub const BINARY: &str = env!("CARGO_BIN_EXE_pulse-echo");
@@ -24,9 +25,14 @@ impl Process {
         Process(command.spawn().unwrap_or_else(|error| panic!("cannot run {command:?}: {error}")))
     }
 
+    /// SIGSTOP is in force when this returns: on a busy machine its threads run on for a while.
+    #[track_caller]
     pub fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(i32::try_from(self.0.id()).expect("a process id"));
         kill(pid, signal).expect("a running child takes signals");
+        if signal == Signal::SIGSTOP {
+            eventually_true("it is stopped", || all_threads_are(self.0.id(), 'T'));
+        }
     }
 
     #[track_caller]
