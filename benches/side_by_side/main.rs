@@ -1,7 +1,7 @@
 //! Side by side: pulse-echo, a bare epoll loop, a plain tokio server and a Go program, measured in one run.
 //!
 //! ```sh
-//! cargo bench                             # all of it, about ten minutes
+//! cargo bench                             # all of it, about twelve minutes
 //! cargo bench -- echo churn --quick       # a first look
 //! cargo bench -- --write                  # and into docs/performance.md
 //! cargo bench -- --beside target/other    # another build of pulse-echo as well

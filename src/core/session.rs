@@ -117,11 +117,11 @@ impl Session {
     /// The returned part of `buffer` goes back to the peer.
     pub fn receive(&mut self, now: Moment, buffer: &mut [u8]) -> Range<usize> {
         self.received_bytes += (buffer.len() - HEADROOM) as u64;
-        self.liveness.received(now);
-        self.inquiry = None;
         let probes = &mut self.probes;
         let mut has_all = false;
         let only_probe = self.liveness.awaits_only(probes.newest_sent_at());
+        self.liveness.received(now);
+        self.inquiry = None;
         let echo = self.decoder.decode(buffer, |number| {
             has_all |= match probes.answer(number, now) {
                 Answered::Newest => true,
@@ -214,6 +214,12 @@ impl Session {
         if self.ending.is_none() {
             self.liveness.retime(timing, self.decoder.may_probe(), now);
         }
+    }
+
+    /// Whether a timer that was early enough before the last traffic still is, as far as can be told at no cost. In a
+    /// conversation it is.
+    pub fn is_timer_early_enough(&self, timer_at: Moment, shortest_wait: Duration) -> bool {
+        self.ending.is_none() && self.is_flushed() && self.liveness.is_early_enough(timer_at, shortest_wait)
     }
 
     /// When to call [`Session::handle_timeout`]; `None`: nothing is being waited for.

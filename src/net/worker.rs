@@ -4,6 +4,7 @@ use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, RawFd};
+use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -218,27 +219,31 @@ fn event_loop_runtime() -> io::Result<LocalRuntime> {
     Builder::new_current_thread().enable_all().build_local(LocalOptions::default())
 }
 
-async fn serve(index: usize, mut inbox: mpsc::UnboundedReceiver<Command>, counters: Arc<Counters>) {
+async fn serve(index: usize, inbox: mpsc::UnboundedReceiver<Command>, counters: Arc<Counters>) {
     let event_loop = EventLoop::start(counters);
     tokio::task::spawn_local(Rc::clone(&event_loop.stalls).watch(index));
-    take_commands(&mut inbox, &event_loop).await;
+    // In a task like the others: before the runtime polls this future here it looks at its sockets once more.
+    let commands = tokio::task::spawn_local(take_commands(inbox, Rc::clone(&event_loop)));
+    if let Err(panicked) = commands.await {
+        resume_unwind(panicked.into_panic()); // it is cancelled by nobody
+    }
     event_loop.stalls.tell(index, true);
 }
 
-async fn take_commands(inbox: &mut mpsc::UnboundedReceiver<Command>, event_loop: &Rc<EventLoop>) {
+async fn take_commands(mut inbox: mpsc::UnboundedReceiver<Command>, event_loop: Rc<EventLoop>) {
     let mut new: u64 = 0;
     loop {
         tokio::select! {
             biased;
             command = inbox.recv() => match command {
                 Some(Command::Serve(accepted)) => {
-                    open(accepted, event_loop);
+                    open(accepted, &event_loop);
                     new += 1;
                     if new.is_multiple_of(OPENED_PER_YIELD) {
                         tokio::task::yield_now().await;
                     }
                 }
-                Some(Command::Adopt(adopted)) => adopt(*adopted, event_loop),
+                Some(Command::Adopt(adopted)) => adopt(*adopted, &event_loop),
                 Some(Command::Freeze(answer)) => {
                     event_loop.frozen.begin();
                     event_loop.enter(Phase::Frozen);

@@ -3,6 +3,7 @@
 //! `source` finds the input, `lines` splits it within bounds, `formats` understands a line, `tally` counts, and
 //! `page`, `json` and `svg` tell. Memory is bounded by constants, whatever the log holds. docs/report.md has the rules.
 
+mod daemons;
 mod filters;
 mod findings;
 mod formats;

@@ -137,6 +137,9 @@ impl Page<'_> {
         let known =
             numbers.iter().filter_map(|(name, number)| Some(format!("{name} {}", grouped((*number)?))));
         self.paragraph("  ", &known.collect::<Vec<_>>().join(" · "));
+        if totals.daemons > 1 {
+            self.line(&format!("  By their totals these are the logs of {} daemons.", totals.daemons));
+        }
         match totals.missing_close_records {
             Some(0) => self.line("  They reconcile: every close that the summaries count is told for."),
             Some(missing) if missing > 0 => {

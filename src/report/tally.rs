@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use hdrhistogram::Histogram;
 use jiff::tz::TimeZone;
 
+use super::daemons::Daemons;
 use super::filters::Filters;
 use super::findings::{Bucket, Findings, Line, Moment, Outside, Quantiles, Row};
 use super::kinds::Kinds;
@@ -35,7 +36,7 @@ pub struct Tally {
     hosts: Words,
     versions: Words,
     listeners: Words,
-    runs: Runs,
+    daemons: Daemons,
     kinds: Kinds,
     closes: u64,
     null_closes: u64,
@@ -66,7 +67,7 @@ impl Default for Tally {
             hosts: Words::default(),
             versions: Words::default(),
             listeners: Words::default(),
-            runs: Runs::default(),
+            daemons: Daemons::default(),
             kinds: Kinds::default(),
             closes: 0,
             null_closes: 0,
@@ -123,19 +124,19 @@ impl Words {
 impl Tally {
     /// Counts a record.
     #[inline]
-    pub fn add(&mut self, record: &Record<'_>, filters: &Filters) {
+    pub fn add(&mut self, input: usize, record: &Record<'_>, filters: &Filters) {
         widen(&mut self.period, record.time);
         if !record.host.is_empty() {
             self.hosts.add(record.host, false);
         }
         match record.event {
-            b"close" => self.close(record, filters),
-            b"summary" => self.runs.summary(record),
-            b"open" => self.runs.open(),
+            b"close" => self.close(input, record, filters),
+            b"summary" => self.daemons.count(input, record, |runs| runs.summary(record)),
+            b"open" => self.daemons.count(input, record, Runs::open),
             b"refuse" => {
                 self.refused_records = self.refused_records.saturating_add(record.count.unwrap_or(1));
             }
-            _ => self.rare(record),
+            _ => self.rare(input, record),
         }
     }
 
@@ -145,25 +146,25 @@ impl Tally {
         widen(&mut self.outside.1, time);
     }
 
-    fn rare(&mut self, record: &Record<'_>) {
+    fn rare(&mut self, input: usize, record: &Record<'_>) {
         let mark = match record.event {
             b"starting" => {
                 self.versions.add(record.version, false);
-                if self.runs.start() { "start" } else { "start in a handover" }
+                if self.daemons.count(input, record, Runs::start) { "start" } else { "start in a handover" }
             }
             b"stopped" => "stop",
             b"reload" => "reload",
             b"reload_failed" => "reload failed",
             b"handover" => {
-                self.runs.hand_over();
+                self.daemons.count(input, record, Runs::hand_over);
                 "handover"
             }
             b"adopted" => {
-                self.runs.adopt(record);
+                self.daemons.count(input, record, |runs| runs.adopt(record));
                 "adopted"
             }
             b"handover_failed" => {
-                self.runs.fail();
+                self.daemons.count(input, record, Runs::fail);
                 "handover failed"
             }
             b"stall" => {
@@ -178,8 +179,8 @@ impl Tally {
         }
     }
 
-    fn close(&mut self, record: &Record<'_>, filters: &Filters) {
-        self.runs.close(record);
+    fn close(&mut self, input: usize, record: &Record<'_>, filters: &Filters) {
+        self.daemons.count(input, record, |runs| runs.close(record));
         let peer = address(record.peer);
         if !filters.takes(record, peer) {
             return;
@@ -223,7 +224,7 @@ impl Tally {
                 since: self.outside.1.map(|(first, _)| local(first)),
                 until: self.outside.1.map(|(_, last)| local(last)),
             },
-            totals: self.runs.finish(),
+            totals: self.daemons.finish(),
             closes: self.closes,
             null_closes: self.null_closes,
             refused_records: self.refused_records,

@@ -216,6 +216,7 @@ impl<T: Transport> Connection<T> {
             let timing = self.listener.timing();
             self.transport.set_keepalive(self.listener.protocol(), timing.heartbeat);
             self.session.retime(&timing, self.now());
+            self.unset_timer();
         }
         match self.event_loop.phase() {
             Phase::Serving | Phase::Frozen => Ok(()),
