@@ -79,7 +79,7 @@ fn a_known_mix_comes_out_exact() {
 
 /// It takes longer than a second: standard error, a pipe, stays without a progress bar.
 #[test]
-#[ignore = "takes half a minute without optimisation"]
+#[ignore = "takes a minute without optimisation"]
 fn a_known_mix_of_a_million_comes_out_exact() {
     assert_exact(&night(4, 1_000_000));
 }
