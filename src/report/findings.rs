@@ -92,6 +92,8 @@ pub struct Quantiles {
 pub struct Line {
     pub bucket_s: i64,
     pub begin_us: i64,
+    /// Of the last bucket.
+    pub end: String,
     pub buckets: Vec<Bucket>,
     pub marks: Vec<Moment>,
     /// Closes at times too far from the others to be shown.

@@ -9,7 +9,7 @@ use ipnet::IpNet;
 #[derive(Debug, Clone, Args)]
 #[command(
     after_long_help = "Memory is bounded, at most about 100 MiB and, for each file, half a MiB and the window of its \
-compression, whatever the log holds: peers and networks are counted one by one up to 65,536 of each, then only the most \
+compression (of zstd at most 128 MiB), whatever the log holds: peers and networks are counted one by one up to 65,536 of each, then only the most \
 frequent (the page says so), and lines over 256 KiB are skipped and counted."
 )]
 pub struct Options {

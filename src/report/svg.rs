@@ -12,6 +12,8 @@ const LEFT: usize = 20;
 const CHART_TOP: usize = 84;
 const CHART_HEIGHT: usize = 160;
 const ROW: usize = 26;
+/// About as wide as a letter is.
+const LETTER: usize = 8;
 const NAMES: usize = 170;
 /// Reasons that are shown; a log has no more.
 const MOST: usize = 20;
@@ -82,11 +84,9 @@ fn chart(svg: &mut String, findings: &Findings) {
     let _ =
         writeln!(svg, "<line class=\"axis\" x1=\"{LEFT}\" y1=\"{bottom}\" x2=\"{right}\" y2=\"{bottom}\"/>");
     let below = CHART_TOP + CHART_HEIGHT + 18;
-    if let (Some(first), Some(last)) = (line.buckets.first(), line.buckets.last()) {
+    if let Some(first) = line.buckets.first() {
         text(svg, "quiet", LEFT, below, "start", &first.begin);
-        if line.buckets.len() > 1 {
-            text(svg, "quiet", right, below, "end", &last.begin);
-        }
+        text(svg, "quiet", right, below, "end", &line.end);
     }
     let legend = format!(
         "closes per {}, up to {}; lost in orange",
@@ -96,24 +96,30 @@ fn chart(svg: &mut String, findings: &Findings) {
     text(svg, "quiet", right, 54, "end", &legend);
 }
 
-/// Starts, reloads and stalls, as dashed lines.
-fn marks(svg: &mut String, findings: &Findings, width: f64) {
+/// Starts, reloads and stalls, as dashed lines with their names, where there is room for them.
+fn marks(svg: &mut String, findings: &Findings, column: f64) {
     let line = &findings.timeline;
-    let mut last = None;
+    let (bottom, right) = (CHART_TOP + CHART_HEIGHT, (WIDTH - LEFT) as f64);
+    let (mut last, mut named_until) = (f64::MIN, 0.0);
     for mark in &line.marks {
-        let place = (mark.time_us - line.begin_us).div_euclid((line.bucket_s * SECOND).max(1));
-        if place < 0 || place >= line.buckets.len() as i64 || last == Some(place) {
+        let columns = (mark.time_us - line.begin_us) as f64 / (line.bucket_s * SECOND).max(1) as f64;
+        let x = LEFT as f64 + columns * column;
+        if !(LEFT as f64..=right).contains(&x) || x - last < 1.0 {
             continue;
         }
-        last = Some(place);
-        let x = LEFT as f64 + place as f64 * width;
-        let bottom = CHART_TOP + CHART_HEIGHT;
+        last = x;
         let _ = writeln!(
             svg,
             "<line class=\"mark\" x1=\"{x:.2}\" y1=\"{CHART_TOP}\" x2=\"{x:.2}\" y2=\"{bottom}\"><title>{} at {}</title></line>",
             mark.what,
             escaped(&mark.time)
         );
+        let width = (mark.what.len() * LETTER) as f64;
+        let begin = x.min(right - width);
+        if begin >= named_until {
+            text(svg, "quiet", begin as usize, CHART_TOP - 6, "start", mark.what);
+            named_until = begin + width;
+        }
     }
 }
 

@@ -361,6 +361,7 @@ fn line(timeline: Timeline, zone: &TimeZone) -> Line {
     Line {
         bucket_s,
         begin_us,
+        end: local(begin_us + counts.len() as i64 * bucket_s * SECOND, zone),
         buckets: counts.iter().enumerate().map(bucket).collect(),
         marks: marks.collect(),
         stray: timeline.stray,

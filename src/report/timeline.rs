@@ -49,6 +49,8 @@ impl Timeline {
     pub fn mark(&mut self, time: i64, what: &'static str) {
         if self.marks.len() < MOST_MARKS {
             self.marks.push(Mark { time_us: time, what });
+            // So that the line begins with a start before the first close, and reaches a stop after the last.
+            let _ = self.bucket(time);
         }
     }
 

@@ -49,28 +49,42 @@ fn a_night_of_faults_is_one_page_in_every_format() {
     assert!(page.lines().all(|line| line.chars().count() <= 80), "{page}");
 }
 
-#[test]
-fn a_known_mix_comes_out_exact() {
-    let closes = night(3, 20_000);
-    let findings = found(&written(closes.clone()), &[]);
+#[track_caller]
+fn assert_exact(closes: &[Close]) {
+    let findings = found(&written(closes.to_vec()), &[]);
     for row in findings["by_reason"].as_array().unwrap() {
         let count = closes.iter().filter(|close| row["name"] == close.reason).count();
         assert_eq!(row["closes"], count, "{row}");
     }
+    // Where there are too many peers a count is too low, by so much at most.
+    let error = findings["by_peer_error"].as_u64().unwrap();
     for row in findings["by_peer"].as_array().unwrap() {
-        let count = closes
-            .iter()
-            .filter(|close| row["name"] == close.peer.map(|byte| byte.to_string()).join("."))
-            .count();
-        assert_eq!(row["closes"], count, "{row}");
+        let peer: std::net::Ipv4Addr = row["name"].as_str().unwrap().parse().unwrap();
+        let count = closes.iter().filter(|close| close.peer == peer.octets()).count() as u64;
+        let told = row["closes"].as_u64().unwrap();
+        assert!((told..=told + error).contains(&count), "{row}, not {count}");
     }
     let buckets = findings["timeline"]["buckets"].as_array().unwrap();
-    assert_eq!(buckets.iter().map(|bucket| bucket["closes"].as_u64().unwrap()).sum::<u64>(), 20_000);
+    let in_buckets: u64 = buckets.iter().map(|bucket| bucket["closes"].as_u64().unwrap()).sum();
+    assert_eq!(in_buckets, closes.len() as u64);
+    assert_eq!(findings["totals"]["accepted"], closes.len());
     let longest = closes.iter().map(|close| close.idle_ms + 1_000).max().unwrap() as f64;
     let told = findings["lifetime_ms"]["max"].as_f64().unwrap();
     assert!((told / longest - 1.0).abs() < 0.002, "{told} ms of {longest}");
-    assert_eq!(findings["totals"]["accepted"], 20_000);
     assert_eq!(findings["totals"]["missing_close_records"], 0);
+    assert_eq!(findings["losses"]["not_understood"], 0);
+}
+
+#[test]
+fn a_known_mix_comes_out_exact() {
+    assert_exact(&night(3, 20_000));
+}
+
+/// It takes longer than a second: standard error, a pipe, stays without a progress bar.
+#[test]
+#[ignore = "takes a minute without optimisation"]
+fn a_known_mix_of_a_million_comes_out_exact() {
+    assert_exact(&night(4, 1_000_000));
 }
 
 #[test]
@@ -155,6 +169,12 @@ fn filters_take_what_is_asked_for() {
     assert_eq!(run(&[&log], &["--peer", "nobody"]).status.code(), Some(2));
 }
 
+/// Two hosts and a cable, whose far end lost the packets of twelve peers.
+#[test]
+fn a_lost_network_is_one_event() {
+    assert_eq!(report(&[include_str!("lost_path.json")], &[]), include_str!("lost_path.txt"));
+}
+
 #[test]
 fn what_holds_nothing_is_said_instead_of_shown() {
     let none = "None of 43 records is in the time asked for: they are from 2026-12-01T01:30:44+00:00 to \
@@ -204,6 +224,11 @@ fn the_picture_is_well_formed_and_says_the_same_numbers() {
         let title = format!("<title>{}: {}</title>", bucket["begin"].as_str().unwrap(), bucket["closes"]);
         assert!(picture.contains(&title), "{title}");
     }
+    for mark in findings["timeline"]["marks"].as_array().unwrap() {
+        let what = mark["what"].as_str().unwrap();
+        assert!(picture.contains(&format!("<title>{what} at {}</title>", mark["time"].as_str().unwrap())));
+    }
+    assert!([">start<", ">reload<", ">stop<"].iter().all(|name| picture.contains(name)), "{picture}");
     assert!(picture.contains("prefers-color-scheme:dark"));
 }
 
