@@ -82,6 +82,8 @@ pub struct Totals {
     pub opens_without_close: u64,
     /// Starts of the daemon.
     pub starts: u64,
+    /// Daemons whose logs these are.
+    pub daemons: u64,
     pub carried: Carried,
 }
 
@@ -180,7 +182,8 @@ impl Runs {
         let run = std::mem::take(&mut self.current);
         if run.numbered > 0 {
             let numbers = (run.highest_conn - run.lowest_conn).saturating_add(1);
-            self.totals.unclosed_numbers += numbers.saturating_sub(run.numbered);
+            let unclosed = numbers.saturating_sub(run.numbered);
+            self.totals.unclosed_numbers = self.totals.unclosed_numbers.saturating_add(unclosed);
         }
         if run.opens > 0 {
             self.totals.opens_without_close += run.opens.saturating_sub(run.numbered);
@@ -218,10 +221,58 @@ impl Runs {
 
     pub fn finish(mut self) -> Totals {
         self.end_run();
+        self.totals.daemons = 1;
         self.totals
     }
 }
 
 fn add(total: &mut Option<u64>, more: u64) {
     *total = Some(total.unwrap_or(0).saturating_add(more));
+}
+
+impl Totals {
+    /// Of these daemons and of those.
+    pub fn with(mut self, other: Totals) -> Totals {
+        let Totals {
+            accepted,
+            closed,
+            open,
+            refused,
+            null_connections,
+            null_only_counted,
+            log_lost,
+            close_records,
+            missing_close_records,
+            unclosed_numbers,
+            opens_without_close,
+            starts,
+            daemons,
+            carried,
+        } = other;
+        let sums = [
+            (&mut self.accepted, accepted),
+            (&mut self.closed, closed),
+            (&mut self.open, open),
+            (&mut self.refused, refused),
+            (&mut self.null_connections, null_connections),
+            (&mut self.null_only_counted, null_only_counted),
+            (&mut self.log_lost, log_lost),
+        ];
+        sums.into_iter().for_each(|(sum, more)| more.into_iter().for_each(|more| add(sum, more)));
+        let missing = self.missing_close_records.into_iter().chain(missing_close_records);
+        self.missing_close_records = missing.reduce(i64::saturating_add);
+        let sums = [
+            (&mut self.close_records, close_records),
+            (&mut self.unclosed_numbers, unclosed_numbers),
+            (&mut self.opens_without_close, opens_without_close),
+            (&mut self.starts, starts),
+            (&mut self.daemons, daemons),
+            (&mut self.carried.times, carried.times),
+            (&mut self.carried.connections, carried.connections),
+            (&mut self.carried.lost, carried.lost),
+        ];
+        sums.into_iter().for_each(|(sum, more)| *sum = sum.saturating_add(more));
+        self.carried.longest_pause_ms = self.carried.longest_pause_ms.max(carried.longest_pause_ms);
+        self
+    }
 }

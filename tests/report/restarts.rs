@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::found;
+use crate::{found, report};
 
 /// A log of these records, a second apart.
 fn log(records: &[&str]) -> String {
@@ -81,4 +81,23 @@ fn null_connections_reconcile_with_a_record_of_their_own_and_without() {
     assert_eq!(totals(&[START, &counted])["null_only_counted"], 1);
     let silent_on_it = format!("{},\"null_connections\":2", summary(2, 2));
     assert_eq!(totals(&[START, &null, &silent_on_it])["null_only_counted"], 1);
+}
+
+#[test]
+fn the_logs_of_two_daemons_reconcile_as_well() {
+    let own = |records: &[&str]| log(records);
+    let (one, two, first, last) = (close(1), close(2), summary(2, 1), summary(3, 2));
+    let echo1 = own(&[START, &one, &first, &two, &last]);
+    let echo2 = own(&[
+        START,
+        &first.replace("\"closed\":1", "\"closed\":0").replace("\"open\":1", "\"open\":2"),
+        &one,
+        &first,
+    ]);
+    let page = report(&[&echo1, &echo2], &["--format", "json"]);
+    let totals = serde_json::from_str::<Value>(&page).unwrap()["totals"].clone();
+    assert_eq!((&totals["daemons"], &totals["missing_close_records"]), (&2.into(), &0.into()), "{totals}");
+    assert_eq!((&totals["accepted"], &totals["closed"]), (&5.into(), &3.into()), "{totals}");
+    let page = report(&[&echo1, &echo2], &[]);
+    assert!(page.contains("the logs of 2 daemons") && page.contains("They reconcile"), "{page}");
 }

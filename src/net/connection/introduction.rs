@@ -66,10 +66,11 @@ impl<T: Transport> Connection<T> {
         self.origin.introduction().map(|introduction| introduction.until)
     }
 
-    /// The time for the header is over; one last look has not found it. Where we slept, it has its time again.
+    /// The time for the header is over, unless the last look has found it. Where we slept, it has its time again.
     pub(super) fn give_up_header(&mut self) -> Result<(), Close> {
         let now = self.now();
-        let Some(introduction) = self.origin.introduction() else { return Ok(()) };
+        let is_awaited = self.stage == Stage::AwaitingHeader;
+        let Some(introduction) = self.origin.introduction().filter(|_| is_awaited) else { return Ok(()) };
         let late = now.checked_duration_since(introduction.until).unwrap_or_default();
         if late > PUNCTUAL {
             introduction.until = now + PATIENCE;

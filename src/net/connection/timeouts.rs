@@ -26,7 +26,10 @@ impl<T: Transport> Connection<T> {
             self.set_timer(wake_at);
             return Poll::Pending;
         }
-        if !self.is_introduced() || self.session.is_judging(&self.listener.timing(), now) {
+        if self.stage == Stage::AwaitingHeader {
+            self.look_again(cx, scratch)?;
+            self.give_up_header()?;
+        } else if self.session.is_judging(&self.listener.timing(), now) {
             self.look_again(cx, scratch)?;
             self.judge_by_clock(cx)?;
         } else {
@@ -70,9 +73,6 @@ impl<T: Transport> Connection<T> {
 
     /// Does what is due, with what the kernel says where that may end the connection.
     fn judge_by_clock(&mut self, cx: &mut Context<'_>) -> Result<(), Close> {
-        if self.stage == Stage::AwaitingHeader {
-            return self.give_up_header();
-        }
         let now = self.now();
         let judging = self.session.is_judging(&self.listener.timing(), now);
         let evidence = judging.then(|| self.transport.evidence());
