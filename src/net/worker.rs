@@ -198,14 +198,15 @@ impl Finished {
     }
 }
 
-/// How often to look whether an event loop has done what it was told, a second apart.
-const LOOKS: u32 = 10;
-
-/// Waits for what event loops were told to do; `None`: one of them does not turn. Many short waits: our own sleep uses up one
-/// of them only.
+/// Waits for what event loops were told to do, 10 seconds; `None`: one of them does not turn.
 pub async fn unless_stuck<T>(done: impl Future<Output = T>) -> Option<T> {
+    unless_stuck_for(10, done).await
+}
+
+/// The same within so many seconds. Many short waits: our own sleep uses up one of them only.
+pub async fn unless_stuck_for<T>(seconds: u32, done: impl Future<Output = T>) -> Option<T> {
     let mut done = std::pin::pin!(done);
-    for _ in 0..LOOKS {
+    for _ in 0..seconds {
         if let Ok(done) = tokio::time::timeout(Duration::from_secs(1), &mut done).await {
             return Some(done);
         }
@@ -239,11 +240,15 @@ async fn take_commands(inbox: &mut mpsc::UnboundedReceiver<Command>, event_loop:
                     }
                 }
                 Some(Command::Adopt(adopted)) => adopt(*adopted, event_loop),
-                Some(Command::Freeze(answer)) => {
+                Some(Command::Freeze(answer)) if answer.is_closed() => {} // who asked gave up
+                Some(Command::Freeze(mut answer)) => {
                     event_loop.frozen.begin();
                     event_loop.enter(Phase::Frozen);
-                    let all = event_loop.frozen.all(event_loop.slots.len()).await;
-                    let _ = answer.send(all); // who asked waits, or gave up
+                    tokio::select! {
+                        biased;
+                        all = event_loop.frozen.all(&event_loop.slots) => drop(answer.send(all)),
+                        () = answer.closed() => {}
+                    }
                 }
                 Some(Command::Enter(phase)) => event_loop.enter(phase),
                 Some(Command::Change(options)) => event_loop.change(&options),

@@ -6,7 +6,7 @@ use std::os::fd::RawFd;
 
 use tokio::sync::Notify;
 
-use super::slots::SlotId;
+use super::slots::{SlotId, Slots};
 
 /// The words of each connection, by its slot. Who is asked again says it again.
 #[derive(Debug, Default)]
@@ -27,9 +27,9 @@ impl Frozen {
         self.said.notify_one();
     }
 
-    /// What all of them said, once `count` have.
-    pub async fn all(&self, count: usize) -> Vec<(RawFd, String)> {
-        while self.words.borrow().len() < count {
+    /// What all of them said, once all in `slots` have.
+    pub async fn all(&self, slots: &Slots) -> Vec<(RawFd, String)> {
+        while self.words.borrow().len() < slots.len() {
             self.said.notified().await;
         }
         std::mem::take(&mut *self.words.borrow_mut()).into_values().collect()

@@ -1,0 +1,113 @@
+//! The question to the next program whether it can take over, put to it as a child of this one, in a thread: to start a program
+//! on a mount that hangs may take for ever.
+
+use std::io::{self, PipeReader, Read as _};
+use std::os::fd::AsFd as _;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail, ensure};
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, poll};
+use tokio::sync::oneshot;
+
+use super::description::Header;
+use super::inherited::{ASKED, CAN_TAKE_OVER};
+use super::program::Program;
+use crate::ops::process_state;
+
+/// How long the program may take to say whether it can take over.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How often whoever listens to it looks whether the answer is still wanted.
+const LOOK_AGAIN_MS: u8 = 100;
+
+/// An answer is a line; who says more is another program.
+const LONGEST_ANSWER: usize = 64 * 1024;
+
+/// Threads that may hang in starting it.
+const MOST_HANGING: usize = 4;
+
+static ASKING: AtomicUsize = AtomicUsize::new(0);
+
+impl Program {
+    /// Asks it whether it can go on from a description like ours, with the configuration that there is now. We serve
+    /// meanwhile. Given up, the program is ended.
+    ///
+    /// # Errors
+    /// What it said, or that it said nothing in time.
+    pub async fn ask(&self) -> anyhow::Result<()> {
+        let path = self.path().display();
+        let asking = ASKING.load(Ordering::Relaxed);
+        ensure!(asking < MOST_HANGING, "{path} was started {asking} times already, and hangs");
+        let mut command = self.command();
+        command.env(ASKED, Header::new(0).to_line());
+        let (answer, answered) = oneshot::channel();
+        let ask = move || {
+            process_state::leave_signals_to_main_thread();
+            ask(command, answer);
+            ASKING.fetch_sub(1, Ordering::Relaxed);
+        };
+        ASKING.fetch_add(1, Ordering::Relaxed);
+        if let Err(error) = thread::Builder::new().name("asking".to_owned()).spawn(ask) {
+            ASKING.fetch_sub(1, Ordering::Relaxed);
+            return Err(error).context("there is no thread to ask the new program");
+        }
+        let answer = tokio::time::timeout(PATIENCE, answered).await;
+        let Ok(answer) = answer else {
+            bail!("{path} did not say within {PATIENCE:?} whether it can take over");
+        };
+        answer?.with_context(|| format!("cannot start {path}")).and_then(understood)
+    }
+}
+
+/// Starts it and gives the answer, all that it says: complaints go the same way. Ends it where nobody waits any more, or it does
+/// not come to an end.
+fn ask(mut command: Command, answer: oneshot::Sender<io::Result<String>>) {
+    let start = || {
+        let (reader, writer) = io::pipe()?;
+        command.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer);
+        let child = command.spawn()?;
+        drop(command); // and with it our end of the pipe
+        Ok((child, reader))
+    };
+    let (mut child, reader) = match start() {
+        Ok(started) => started,
+        Err(error) => return drop(answer.send(Err(error))),
+    };
+    let heard = hear(reader, || answer.is_closed());
+    if heard.is_err() {
+        let _ = child.kill();
+    }
+    let _ = answer.send(heard);
+    let _ = child.wait(); // as process 1 we may have reaped it elsewhere
+}
+
+fn hear(mut reader: PipeReader, is_moot: impl Fn() -> bool) -> io::Result<String> {
+    let mut heard = Vec::new();
+    let mut some = [0; 4096];
+    while heard.len() < LONGEST_ANSWER {
+        let readable = poll(&mut [PollFd::new(reader.as_fd(), PollFlags::POLLIN)], LOOK_AGAIN_MS);
+        match readable {
+            Ok(0) | Err(Errno::EINTR) if is_moot() => return Err(io::ErrorKind::TimedOut.into()),
+            Ok(0) | Err(Errno::EINTR) => continue,
+            Ok(_) => {}
+            Err(error) => return Err(error.into()),
+        }
+        match reader.read(&mut some)? {
+            0 => return Ok(String::from_utf8_lossy(&heard).into_owned()),
+            length => heard.extend_from_slice(some.get(..length).unwrap_or_default()),
+        }
+    }
+    Err(io::Error::other("it says too much"))
+}
+
+fn understood(answer: String) -> anyhow::Result<()> {
+    if answer.lines().any(|line| line == CAN_TAKE_OVER) {
+        return Ok(());
+    }
+    let why = answer.trim().trim_start_matches("<3>").trim_start_matches("pulse-echo: ");
+    bail!("the new program cannot take over: {}", if why.is_empty() { "it does not say why" } else { why })
+}
