@@ -2,6 +2,7 @@
 //! from there.
 
 mod description;
+mod executable;
 mod inherited;
 mod messages;
 mod program;

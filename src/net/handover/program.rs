@@ -16,6 +16,7 @@ use nix::sys::signal::{SigSet, SigmaskHow, pthread_sigmask};
 use nix::unistd::execve;
 
 use super::description::Description;
+use super::executable::path_of_this_program;
 use super::inherited::CARRIED;
 use crate::ops::process_state;
 
@@ -32,7 +33,7 @@ impl Program {
     /// # Errors
     /// The system does not tell the path.
     pub fn of_this_process() -> io::Result<Program> {
-        Ok(Program { path: env::current_exe()?, arguments: env::args_os().collect() })
+        Ok(Program { path: path_of_this_program()?, arguments: env::args_os().collect() })
     }
 
     /// Where it is.

@@ -2,15 +2,15 @@
 //! on a mount that hangs may take for ever.
 
 use std::io::{self, PipeReader, Read as _};
-use std::os::fd::AsFd as _;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, poll};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use tokio::sync::oneshot;
 
 use super::description::Header;
@@ -21,11 +21,8 @@ use crate::ops::process_state;
 /// How long the program may take to say whether it can take over.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How often whoever listens to it looks whether the answer is still wanted.
-const LOOK_AGAIN_MS: u8 = 100;
-
-/// An answer is a line; who says more is another program.
-const LONGEST_ANSWER: usize = 64 * 1024;
+/// An answer is a line, or the problems of a file; who says more is another program.
+const LONGEST_ANSWER: u64 = 8 * 1024;
 
 /// Threads that may hang in starting it.
 const MOST_HANGING: usize = 4;
@@ -44,10 +41,12 @@ impl Program {
         ensure!(asking < MOST_HANGING, "{path} was started {asking} times already, and hangs");
         let mut command = self.command();
         command.env(ASKED, Header::new(0).to_line());
+        let asked = Asked::default();
         let (answer, answered) = oneshot::channel();
+        let running = Arc::clone(&asked.0);
         let ask = move || {
             process_state::leave_signals_to_main_thread();
-            ask(command, answer);
+            ask(command, &running, answer);
             ASKING.fetch_sub(1, Ordering::Relaxed);
         };
         ASKING.fetch_add(1, Ordering::Relaxed);
@@ -63,9 +62,22 @@ impl Program {
     }
 }
 
-/// Starts it and gives the answer, all that it says: complaints go the same way. Ends it where nobody waits any more, or it does
-/// not come to an end.
-fn ask(mut command: Command, answer: oneshot::Sender<io::Result<String>>) {
+/// The process of the program, as long as it is one. Dropped, it is ended.
+#[derive(Debug, Default)]
+struct Asked(Arc<Mutex<Option<Pid>>>);
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        let Asked(running) = self;
+        if let Some(process) = *running.lock().unwrap_or_else(PoisonError::into_inner) {
+            let _ = kill(process, Signal::SIGKILL);
+        }
+    }
+}
+
+/// Starts it and gives the answer, all that it says: complaints go the same way.
+fn ask(mut command: Command, running: &Mutex<Option<Pid>>, answer: oneshot::Sender<io::Result<String>>) {
+    let set_running = |process| *running.lock().unwrap_or_else(PoisonError::into_inner) = process;
     let start = || {
         let (reader, writer) = io::pipe()?;
         command.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer);
@@ -77,31 +89,19 @@ fn ask(mut command: Command, answer: oneshot::Sender<io::Result<String>>) {
         Ok(started) => started,
         Err(error) => return drop(answer.send(Err(error))),
     };
-    let heard = hear(reader, || answer.is_closed());
-    if heard.is_err() {
-        let _ = child.kill();
+    set_running(child.id().try_into().ok().map(Pid::from_raw));
+    if !answer.is_closed() {
+        let _ = answer.send(hear(reader));
     }
-    let _ = answer.send(heard);
+    set_running(None);
+    let _ = child.kill(); // it may have more to say, or nothing and no end
     let _ = child.wait(); // as process 1 we may have reaped it elsewhere
 }
 
-fn hear(mut reader: PipeReader, is_moot: impl Fn() -> bool) -> io::Result<String> {
+fn hear(reader: PipeReader) -> io::Result<String> {
     let mut heard = Vec::new();
-    let mut some = [0; 4096];
-    while heard.len() < LONGEST_ANSWER {
-        let readable = poll(&mut [PollFd::new(reader.as_fd(), PollFlags::POLLIN)], LOOK_AGAIN_MS);
-        match readable {
-            Ok(0) | Err(Errno::EINTR) if is_moot() => return Err(io::ErrorKind::TimedOut.into()),
-            Ok(0) | Err(Errno::EINTR) => continue,
-            Ok(_) => {}
-            Err(error) => return Err(error.into()),
-        }
-        match reader.read(&mut some)? {
-            0 => return Ok(String::from_utf8_lossy(&heard).into_owned()),
-            length => heard.extend_from_slice(some.get(..length).unwrap_or_default()),
-        }
-    }
-    Err(io::Error::other("it says too much"))
+    reader.take(LONGEST_ANSWER).read_to_end(&mut heard)?;
+    Ok(String::from_utf8_lossy(&heard).into_owned())
 }
 
 fn understood(answer: String) -> anyhow::Result<()> {
