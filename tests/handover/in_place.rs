@@ -1,29 +1,19 @@
-//! SIGUSR2: the connections outlive the program.
-
-mod support;
+//! SIGUSR2: another program goes on in this process.
 
 use std::fs::{self, File};
 use std::os::fd::AsRawFd as _;
-use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use nix::sys::signal::Signal;
-use support::client::Client;
-use support::daemon::{Daemon, LISTENERS, serve};
-use support::process::{BINARY, TempFile};
-use support::record::{Record, number, text};
-use support::{PROTOCOLS, eventually_true, now};
 
-/// Lets another program take over, and returns what it says of that.
-#[track_caller]
-fn hand_over(daemon: &Daemon) -> Record {
-    let before = daemon.records("adopted").len();
-    daemon.signal(Signal::SIGUSR2);
-    eventually_true("another program took over", || daemon.records("adopted").len() > before);
-    daemon.records("adopted").remove(before)
-}
+use crate::hand_over;
+use crate::support::client::Client;
+use crate::support::daemon::{Daemon, LISTENERS, serve};
+use crate::support::process::TempFile;
+use crate::support::record::{number, text};
+use crate::support::{PROTOCOLS, eventually_true, now};
 
 fn descriptors(daemon: &Daemon) -> usize {
     fs::read_dir(format!("/proc/{}/fd", daemon.pid())).expect("its descriptors").count()
@@ -159,48 +149,6 @@ fn an_address_that_cannot_be_had_costs_no_connection() {
     daemon.wait_for_record("a reload listens there", |record| {
         record["event"] == "listening" && record["listener"] == "third"
     });
-}
-
-#[test]
-fn who_cannot_take_over_changes_nothing() {
-    let program = TempFile::with_name("program", fs::read(BINARY).expect("the binary"));
-    fs::set_permissions(program.path(), fs::Permissions::from_mode(0o755)).expect("an executable");
-    let config = TempFile::new(LISTENERS);
-    let direct = serve(&config);
-    let mut command = Command::new(program.path());
-    command.args(direct.get_args());
-    let daemon = Daemon::start_command(command, config);
-    let mut client = Client::connect(daemon.address("line"));
-    let fails = |why: &str| {
-        let before = daemon.records("handover_failed").len();
-        daemon.signal(Signal::SIGUSR2);
-        eventually_true("it fails", || daemon.records("handover_failed").len() > before);
-        let failed = daemon.records("handover_failed").remove(before);
-        assert!(text(&failed, "message").contains(why), "{failed}");
-    };
-    daemon.config().write("nonsense");
-    fails("the new program cannot take over");
-    client.echo("hello\n");
-    daemon.config().write(LISTENERS);
-
-    let other = program.path().to_owned() + ".new";
-    let replace_by = |script: &str| {
-        fs::write(&other, script).expect("a script");
-        fs::set_permissions(&other, fs::Permissions::from_mode(0o755)).expect("an executable");
-        fs::rename(&other, program.path()).expect("an upgrade");
-    };
-    replace_by("#!/bin/sh\nexit 1\n");
-    fails("it does not say why");
-    replace_by("#!/bin/sh\necho older and without an idea >&2\nexit 2\n");
-    fails("older and without an idea");
-    fs::remove_file(program.path()).expect("the program");
-    fails("cannot start");
-    client.echo("still here\n");
-
-    // The right one again.
-    fs::copy(BINARY, program.path()).expect("an upgrade");
-    assert_eq!(number(&hand_over(&daemon), "connections"), 1);
-    client.echo("and now by another program\n");
 }
 
 #[test]
