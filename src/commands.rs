@@ -43,8 +43,8 @@ fn status(result: anyhow::Result<bool>) -> anyhow::Result<ExitStatus> {
 
 /// Before there is a log, errors are told on standard error; then in the log.
 fn serve(arguments: &Serve) -> anyhow::Result<()> {
-    if let Some(header) = asked_whether() {
-        return header.and_then(|_| can_take_over(arguments)).inspect_err(tell);
+    if let Some(understood) = asked_whether() {
+        return understood.and_then(|()| can_take_over(arguments)).inspect_err(tell);
     }
     let inherited = take_carried();
     process_state::reset(inherited.is_some()).context("cannot take care of signals").inspect_err(tell)?;

@@ -61,14 +61,8 @@ impl Upgrade {
 
     /// Asks the program whether it can take over in this process. Asked already, it is asked no second time.
     pub fn begin(&mut self) {
-        if self.under_way.is_some() {
-            return;
-        }
-        match self.program() {
-            Ok(program) => {
-                self.under_way = Some((Way::InPlace, Box::pin(async move { program.ask().await })))
-            }
-            Err(error) => events::handover_failed(&error, SERVING_ON),
+        if self.under_way.is_none() {
+            self.under_way = Some((Way::InPlace, Box::pin(ask(self.program(), self.commands.clone()))));
         }
     }
 
@@ -77,9 +71,9 @@ impl Upgrade {
         if !fd_store::is_there() {
             return false;
         }
-        let (program, commands) = (self.program(), self.commands.clone());
+        let (asking, commands) = (ask(self.program(), self.commands.clone()), self.commands.clone());
         let leaving = async move {
-            program?.ask().await?;
+            asking.await?;
             net::ask(&commands, net::Command::Leave).await?
         };
         self.under_way = Some((Way::NextProcess, Box::pin(leaving)));
@@ -153,6 +147,12 @@ impl Upgrade {
         systemd::ready();
         failed
     }
+}
+
+/// Asks the program whether it could go on with all that is served now.
+async fn ask(program: anyhow::Result<Program>, commands: mpsc::Sender<net::Command>) -> anyhow::Result<()> {
+    let question = net::ask(&commands, net::Command::Describe).await??;
+    program?.ask(question).await
 }
 
 async fn stop_is_held_back() {

@@ -42,11 +42,11 @@ pub fn listener(carried: &mut Carried, options: &ListenerOptions) -> Option<List
 /// Gives the connections to the event loops; each that cannot be gone on with ends alone, and says why.
 pub fn adopt(carried: Carried, listeners: &[ListenerOptions], admission: &Admission) {
     let Carried { description, mut sockets } = carried;
-    let header = description.header;
+    let header = &description.header;
     let pause = Duration::from_nanos(monotonic_ns().saturating_sub(header.frozen_at_ns));
     let listeners: Vec<Arc<ListenerOptions>> = listeners.iter().cloned().map(Arc::new).collect();
     let (mut adopted, mut lost) = (0, 0);
-    for line in &description.connections {
+    for line in description.lines() {
         admission.take_over();
         let given = match CarriedConnection::read(line) {
             Some(connection) => give(connection, &mut sockets, &listeners, admission, pause),
@@ -55,7 +55,7 @@ pub fn adopt(carried: Carried, listeners: &[ListenerOptions], admission: &Admiss
         if given { adopted += 1 } else { lost += 1 }
     }
     // Lines that are missing were connections too.
-    for _ in description.connections.len() as u64..header.connections.min(MOST_CONNECTIONS) {
+    for _ in adopted + lost..header.connections.min(MOST_CONNECTIONS) {
         admission.take_over();
         lose_unknown(admission, "its description is missing");
         lost += 1;

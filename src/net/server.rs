@@ -8,8 +8,8 @@ use anyhow::{Context as _, anyhow, ensure};
 use tokio::sync::{mpsc, oneshot};
 
 use super::adoption;
-use super::event_loop::{Phase, clock};
-use super::handover::{Carried, Description, Header, Program, leave, monotonic_ns};
+use super::event_loop::{FrozenConnections, Phase, clock};
+use super::handover::{Carried, Description, Header, Program, Question, leave, monotonic_ns};
 use super::listen::{Admission, InheritedSockets, Listener, ListenerLost, Listeners};
 use super::options::{ListenerOptions, ServerOptions};
 use super::watchdog::Watchdog;
@@ -25,6 +25,8 @@ pub enum Command {
     Change(ServerOptions, oneshot::Sender<anyhow::Result<()>>),
     /// Log the totals now.
     Summary,
+    /// Describe everything, so that another program can be asked whether it could go on with it.
+    Describe(oneshot::Sender<anyhow::Result<Question>>),
     /// Let this program go on with everything, and answer why it could not. It never answers that it could.
     HandOver(Program, oneshot::Sender<anyhow::Error>),
     /// Leave everything with the service manager, for the program that it starts next, and answer whether that is done.
@@ -181,6 +183,11 @@ impl Running {
                     let _ = answer.send(self.change(options).await);
                 }
                 Some(Command::Summary) => events::summary(&self.admission.totals()),
+                Some(Command::Describe(mut answer)) => {
+                    let described = unless_given_up(&mut answer, self.describe()).await;
+                    self.go_on();
+                    described.map(|described| answer.send(described));
+                }
                 Some(Command::HandOver(program, mut answer)) => {
                     let failed = unless_given_up(&mut answer, self.hand_over(&program)).await;
                     self.go_on();
@@ -206,10 +213,17 @@ impl Running {
     async fn leave(&mut self) -> anyhow::Result<()> {
         let began_at = clock::now();
         let (description, kept) = self.freeze().await?;
-        let connections = description.connections.len();
+        let connections = description.header.connections;
         leave(description, &kept).await?;
         events::left(connections, clock::now().saturating_duration_since(began_at));
         Ok(())
+    }
+
+    /// All that is served, as it is now. As [`Running::hand_over`] it may be given up, and [`Running::go_on`] follows: everything
+    /// stands still for it.
+    async fn describe(&mut self) -> anyhow::Result<Question> {
+        let (description, _) = self.freeze().await?;
+        Ok(Question::about(&description)?)
     }
 
     /// Becomes `program`, which goes on with everything. Returns only where that fails. May be given up; in both cases
@@ -218,7 +232,7 @@ impl Running {
         let began_at = clock::now();
         match self.freeze().await {
             Ok((description, kept)) => {
-                let connections = description.connections.len();
+                let connections = description.header.connections;
                 events::handover(connections, clock::now().saturating_duration_since(began_at));
                 logging::flush();
                 program.become_it(&description, &kept)
@@ -241,17 +255,16 @@ impl Running {
         let mut connections = Vec::new();
         let frozen: Vec<_> = self.admission.workers().iter().map(Worker::freeze).collect();
         for words in frozen {
-            for (descriptor, words) in words.await.context("an event loop has ended")? {
-                kept.push(descriptor);
-                connections.push(words);
-            }
+            let FrozenConnections { descriptors, text } = words.await.context("an event loop has ended")?;
+            header.connections += descriptors.len() as u64;
+            kept.extend(descriptors);
+            connections.push(text);
         }
         let totals = self.admission.totals();
         header.accepted = totals.accepted;
         header.refused = totals.refused;
         header.closed = totals.named().map(|(reason, count)| (reason.to_owned(), count)).collect();
         header.log_lost = log_queue::lost();
-        header.connections = connections.len() as u64;
         Ok((Description { header, connections }, kept))
     }
 
@@ -315,7 +328,7 @@ fn next_summary(options: &ServerOptions) -> Option<Instant> {
 async fn stop_wanted(commands: &mut mpsc::Receiver<Command>, admission: &Admission) {
     loop {
         match commands.recv().await {
-            Some(Command::Change(..) | Command::HandOver(..) | Command::Leave(..)) => {}
+            Some(Command::Change(..) | Command::Describe(_) | Command::HandOver(..) | Command::Leave(_)) => {}
             Some(Command::Summary) => events::summary(&admission.totals()),
             Some(Command::Stop) | None => return,
         }

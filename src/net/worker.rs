@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::AsRawFd;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::connection::{Connection, ConnectionState, Ended};
 use super::counters::Counters;
-use super::event_loop::{EventLoop, Phase};
+use super::event_loop::{EventLoop, FrozenConnections, Phase};
 use super::handover::CarriedConnection;
 use super::options::ListenerOptions;
 use crate::core::{Close, CloseReason, Implausible, Report};
@@ -66,7 +66,7 @@ enum Command {
     Serve(Accepted),
     Adopt(Box<Adopted>),
     /// Let the connections do nothing more, and answer with what they say of themselves.
-    Freeze(oneshot::Sender<Vec<(RawFd, String)>>),
+    Freeze(oneshot::Sender<FrozenConnections>),
     Enter(Phase),
     Change(Arc<ListenerOptions>),
     /// Show the watchdog that the event loop turns.
@@ -128,7 +128,7 @@ impl Worker {
     }
 
     /// Stops its connections where they are, and tells what they say of themselves. [`Phase::Serving`] lets them go on.
-    pub fn freeze(&self) -> oneshot::Receiver<Vec<(RawFd, String)>> {
+    pub fn freeze(&self) -> oneshot::Receiver<FrozenConnections> {
         let (answer, words) = oneshot::channel();
         self.command(Command::Freeze(answer));
         words
@@ -313,8 +313,8 @@ fn attend(conn: u64, peer: SocketAddr, mut connection: Connection<TcpStream>) ->
 fn say(conn: u64, peer: SocketAddr, connection: &mut Connection<TcpStream>, cx: &Context<'_>) {
     let state = connection.snapshot(cx);
     let (listener, descriptor) = (connection.listener().to_owned(), connection.transport().as_raw_fd());
-    let words = CarriedConnection { conn, peer, listener, descriptor, state }.to_line();
-    connection.event_loop().frozen.take_down(connection.slot(), descriptor, words);
+    let said = CarriedConnection { conn, peer, listener, descriptor, state };
+    connection.event_loop().frozen.take_down(connection.slot(), descriptor, |text| said.write(text));
 }
 
 /// The one place where a connection's end is counted and logged.

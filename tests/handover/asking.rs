@@ -1,9 +1,9 @@
 //! The program that is asked whether it can take over: it may be another, hang, or talk without end. Service goes on.
 
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::fs::symlink;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use nix::sys::signal::Signal;
 
@@ -142,4 +142,24 @@ fn a_name_that_lies_is_not_believed() {
         hand_over(&daemon);
         daemon.stop();
     }
+}
+
+/// What it is asked, and what it says: here as the running program does it.
+#[test]
+fn who_is_asked_reads_all_of_the_description() {
+    const FIRST_FORMAT: &str = include_str!("format-1.jsonl");
+    let config = TempFile::new(LISTENERS);
+    let ask = |description: &str| {
+        let description = File::open(TempFile::new(description).path()).expect("a file");
+        let mut command = serve(&config);
+        command.env("PULSE_ECHO_HANDOVER_QUESTION", "5").stdin(description);
+        let said = command.stdout(Stdio::piped()).stderr(Stdio::piped()).output().expect("it runs");
+        String::from_utf8_lossy(&said.stdout).into_owned() + &String::from_utf8_lossy(&said.stderr)
+    };
+    assert_eq!(ask(FIRST_FORMAT), "can take over");
+    let answer = ask(&FIRST_FORMAT.replacen("\"stage\"", "\"step\"", 1));
+    assert!(answer.contains("of 5 connections 1 are in other words"), "{answer}");
+    let answer = ask(&FIRST_FORMAT.replacen("\"format\":1", "\"format\":9", 1));
+    assert!(answer.contains("it is of format 9"), "{answer}");
+    assert!(ask("").contains("is not understood"));
 }

@@ -1,8 +1,9 @@
 //! The question to the next program whether it can take over, put to it as a child of this one, in a thread: to start a program
 //! on a mount that hangs may take for ever.
 
+use std::fs::File;
 use std::io::{self, PipeReader, Read as _};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -13,7 +14,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::sync::oneshot;
 
-use super::description::Header;
+use super::description::Description;
 use super::inherited::{ASKED, CAN_TAKE_OVER};
 use super::program::Program;
 use crate::ops::process_state;
@@ -29,18 +30,32 @@ const MOST_HANGING: usize = 4;
 
 static ASKING: AtomicUsize = AtomicUsize::new(0);
 
+/// Whether a program could take over what this describes.
+#[derive(Debug)]
+pub struct Question {
+    description: File,
+    connections: u64,
+}
+
+impl Question {
+    /// # Errors
+    /// There is no descriptor or no memory left for it.
+    pub fn about(description: &Description) -> io::Result<Question> {
+        Ok(Question { description: description.write()?, connections: description.header.connections })
+    }
+}
+
 impl Program {
-    /// Asks it whether it can go on from a description like ours, with the configuration that there is now. We serve
-    /// meanwhile. Given up, the program is ended.
+    /// Asks it, with the configuration that there is now. We serve meanwhile. Given up, the program is ended.
     ///
     /// # Errors
     /// What it said, or that it said nothing in time.
-    pub async fn ask(&self) -> anyhow::Result<()> {
+    pub async fn ask(&self, question: Question) -> anyhow::Result<()> {
         let path = self.path().display();
         let asking = ASKING.load(Ordering::Relaxed);
         ensure!(asking < MOST_HANGING, "{path} was started {asking} times already, and hangs");
         let mut command = self.command();
-        command.env(ASKED, Header::new(0).to_line());
+        command.env(ASKED, question.connections.to_string()).stdin(question.description);
         let asked = Asked::default();
         let (answer, answered) = oneshot::channel();
         let running = Arc::clone(&asked.0);
@@ -80,7 +95,7 @@ fn ask(mut command: Command, running: &Mutex<Option<Pid>>, answer: oneshot::Send
     let set_running = |process| *running.lock().unwrap_or_else(PoisonError::into_inner) = process;
     let start = || {
         let (reader, writer) = io::pipe()?;
-        command.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer);
+        command.stdout(writer.try_clone()?).stderr(writer);
         let child = command.spawn()?;
         drop(command); // and with it our end of the pipe
         Ok((child, reader))

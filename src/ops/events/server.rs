@@ -143,7 +143,7 @@ pub fn reload_failed(why: &anyhow::Error) {
 }
 
 /// The connections go over to another program in this process. What is lost with it is told by `adopted`.
-pub fn handover(connections: usize, duration: Duration) {
+pub fn handover(connections: u64, duration: Duration) {
     info!(
         event = display("handover"),
         connections,
@@ -153,7 +153,7 @@ pub fn handover(connections: usize, duration: Duration) {
 }
 
 /// The connections wait with the service manager for the next program.
-pub fn left(connections: usize, duration: Duration) {
+pub fn left(connections: u64, duration: Duration) {
     info!(
         event = display("handover"),
         connections,
@@ -172,7 +172,7 @@ pub fn handover_failed(why: &anyhow::Error, now: &str) {
 }
 
 /// Connections came from the program before; `pause`: in which nobody served them.
-pub fn adopted(connections: usize, lost: usize, pause: Duration) {
+pub fn adopted(connections: u64, lost: u64, pause: Duration) {
     info!(
         event = display("adopted"),
         connections,
