@@ -21,7 +21,7 @@ use super::event_loop::{EventLoop, FrozenConnections, Phase};
 use super::handover::CarriedConnection;
 use super::options::ListenerOptions;
 use crate::core::{Close, CloseReason, Implausible, Report};
-use crate::ops::events::{self, Identity};
+use crate::ops::events::{self, Identity, Remains};
 use crate::ops::process_state;
 use crate::tcp;
 
@@ -125,6 +125,13 @@ impl Worker {
     pub fn lose(&self, identity: &Identity<'_>, cause: &'static str, report: Option<&Report>) {
         self.counters.assign();
         record(identity, &lost(cause), report, &self.counters);
+    }
+
+    /// Counts one of which only so much is known; with a record, or without.
+    pub fn lose_damaged(&self, remains: Option<&Remains<'_>>, cause: &'static str) {
+        self.counters.assign();
+        remains.into_iter().for_each(|remains| events::close_damaged(remains, &lost(cause)));
+        self.counters.close(CloseReason::HandoverLost);
     }
 
     /// Stops its connections where they are, and tells what they say of themselves. [`Phase::Serving`] lets them go on.

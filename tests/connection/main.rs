@@ -1,5 +1,6 @@
 //! What one connection does, to the millisecond, in virtual time and over in-memory streams.
 
+mod carried;
 mod closing;
 mod deadlines;
 mod failures;

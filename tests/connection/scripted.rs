@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use pulse_echo::core::{Close, CloseReason, Failure};
 use pulse_echo::core::{
-    Deadlines, Evidence, Heartbeat, Jitter, ProbeReport, Protocol, Report, Timing, Verdict,
+    Deadlines, Evidence, Heartbeat, Implausible, Jitter, ProbeReport, Protocol, Report, Timing, Verdict,
 };
-use pulse_echo::net::{Connection, EventLoop, ListenerOptions, Transport};
+use pulse_echo::net::{Connection, ConnectionState, EventLoop, ListenerOptions, Transport};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -76,6 +76,19 @@ impl Link {
         Link { peer, event_loop: Rc::clone(event_loop), protocol, opened_at, task }
     }
 
+    /// A connection of the program before, alone on its event loop.
+    ///
+    /// # Errors
+    /// It cannot be gone on with.
+    pub fn adopt(state: &ConnectionState, protocol: Protocol, timing: Timing) -> Result<Link, Implausible> {
+        let (event_loop, opened_at) = (EventLoop::start(Arc::default()), Instant::now());
+        let peer = Peer(Rc::new(RefCell::new(State::new(opened_at))));
+        let (wire, pause) = (Wire(Rc::clone(&peer.0)), Duration::from_millis(30));
+        let options = options(protocol, timing);
+        let connection = Connection::restore(wire, &options, Rc::clone(&event_loop), state, pause)?;
+        Ok(Link { peer, event_loop, protocol, opened_at, task: attend(connection, opened_at) })
+    }
+
     /// Its listener gets other settings.
     pub fn reload(&self, timing: Timing) {
         self.event_loop.change(&options(self.protocol, timing));
@@ -125,6 +138,10 @@ pub fn serve<T: Transport + 'static>(
 ) -> JoinHandle<Outcome> {
     let opened_at = Instant::now();
     let connection = Connection::new(stream, &options(protocol, timing), Rc::clone(event_loop), jitter);
+    attend(connection, opened_at)
+}
+
+fn attend<T: Transport + 'static>(connection: Connection<T>, opened_at: Instant) -> JoinHandle<Outcome> {
     tokio::task::spawn_local(async move {
         let ended = connection.await;
         let at = milliseconds(opened_at.elapsed());

@@ -1,7 +1,8 @@
 //! SIGUSR2: another program goes on in this process.
 
 use std::fs::{self, File};
-use std::os::fd::AsRawFd as _;
+use std::net::TcpListener;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -174,4 +175,34 @@ fn what_is_damaged_keeps_nobody_from_starting() {
         assert!(text(&failed, "message").ends_with("starting without"), "{failed}");
         Client::connect(daemon.address("raw")).echo("hello");
     }
+}
+
+/// A line that is damaged, and more of them claimed than there are.
+#[test]
+fn what_is_left_of_a_description_is_told() {
+    const HEADER: &str = r#"{"format":1,"version":"0","frozen_at_ns":1,"accepted":0,"refused":0,"closed":{},"log_lost":0,"listeners":[],"connections":5000}"#;
+    let before = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let mut client = Client::connect(before.local_addr().expect("its address"));
+    let (socket, _) = before.accept().expect("a connection");
+    let line = r#"{"conn":7,"peer":"damaged","listener":"line","descriptor":4,"state":{"stage""#;
+    let config = TempFile::new(LISTENERS);
+    let direct = serve(&config);
+    let mut passing = Command::new("sh");
+    passing.args(["-c", "PULSE_ECHO_HANDOVER=3 exec \"$0\" \"$@\" 3<&0 4<&1 </dev/null >/dev/null"]);
+    passing.arg(direct.get_program()).args(direct.get_args()).stdout(OwnedFd::from(socket));
+    passing.stdin(File::open(TempFile::new(format!("{HEADER}\n{line}")).path()).expect("a file"));
+    let daemon = Daemon::start_command(passing, config);
+    let adopted = daemon.wait_for_event("adopted");
+    let figures = ["connections", "lost", "untold"].map(|field| number(&adopted, field));
+    assert_eq!(figures, [0, 5_000, 4_000], "{adopted}");
+    let close = daemon.wait_for_close(client.address);
+    assert_eq!((number(&close, "conn"), text(&close, "listener")), (7, "line"), "{close}");
+    assert_eq!(text(&close, "local"), client.server.to_string());
+    client.wait_until_over();
+    daemon.signal(Signal::SIGUSR1);
+    let summary = daemon.wait_for_event("summary");
+    let figures = ["accepted", "handover_lost", "log_lost"].map(|field| number(&summary, field));
+    assert_eq!(figures, [5_000, 5_000, 4_000], "{summary}");
+    assert_eq!(daemon.records("close").len(), 1_000);
+    Client::connect(daemon.address("raw")).echo("hello");
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Connection, QueueState, Stage, Transport, Unsent};
-use crate::core::{Bytes, Evidence, Implausible, Moment, Report, Session, SessionState};
+use super::{Connection, LAST_READS, QueueState, Stage, Transport, Unsent};
+use crate::core::{Bytes, CloseReason, Evidence, Implausible, Moment, Report, Session, SessionState};
 use crate::net::event_loop::EventLoop;
 use crate::net::options::ListenerOptions;
 
@@ -60,6 +60,7 @@ impl<T: Transport> Connection<T> {
         if session.unsent_bytes() != unsent.len() as u64 {
             return Err(Implausible("other bytes are unsent than are owed"));
         }
+        stage.check(&session, &unsent)?;
         let listener = event_loop.listeners.get(listener);
         // It may have other deadlines and another heartbeat by now.
         session.retime(&listener.timing(), now);
@@ -78,5 +79,23 @@ impl<T: Transport> Connection<T> {
             stage: *stage,
             unsent: Unsent::from(&*unsent),
         })
+    }
+}
+
+impl Stage {
+    /// Whether a connection can be there with that session and with these bytes unsent. With any other it might never end.
+    fn check(self, session: &Session, unsent: &[u8]) -> Result<(), Implausible> {
+        let ending = session.ending();
+        let is_possible = match self {
+            Stage::Echoing => ending.is_none(),
+            Stage::Flushing(left) => ending.is_some() && left <= LAST_READS,
+            Stage::SendingFin => ending.is_some(),
+            Stage::Lingering => ending.is_some() && unsent.is_empty(),
+            Stage::PeerFinished => true,
+            Stage::LastAck => session.expects_last() && unsent.is_empty(),
+        };
+        Implausible::unless(is_possible, "it is at another end than it says")?;
+        // A program that is being stopped hands nothing over.
+        Implausible::unless(ending != Some(CloseReason::ServerShutdown), "its end has no end")
     }
 }

@@ -8,7 +8,7 @@ mod listener;
 mod server;
 mod units;
 
-pub use connection::{Identity, close, open};
+pub use connection::{Identity, Remains, close, close_damaged, open};
 pub use listener::{
     Refusal, RefuseReason, accept_error, accept_resumed, listener_lost, listener_missing, listener_reopened,
     listening, refuse,

@@ -171,12 +171,14 @@ pub fn handover_failed(why: &anyhow::Error, now: &str) {
     );
 }
 
-/// Connections came from the program before; `pause`: in which nobody served them.
-pub fn adopted(connections: u64, lost: u64, pause: Duration) {
+/// Connections came from the program before; `pause`: in which nobody served them. Of those `lost` so many have no record of their
+/// own: `untold`.
+pub fn adopted(connections: u64, lost: u64, untold: u64, pause: Duration) {
     info!(
         event = display("adopted"),
         connections,
         lost,
+        untold = (untold > 0).then_some(untold),
         pause_ms = milliseconds(pause),
         "took over {connections} connections of the program before; {lost} were lost"
     );
