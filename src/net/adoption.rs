@@ -111,11 +111,10 @@ fn give(
 ) -> bool {
     let CarriedConnection { conn, peer, listener, descriptor, state } = connection;
     let socket = sockets.take(descriptor).map(Socket::from).filter(is_stream);
-    let local = socket.as_ref().and_then(|socket| socket.local_addr().ok()?.as_socket()).map(tcp::canonical);
-    let evidence = socket.as_ref().map(tcp::evidence).unwrap_or_default();
-    let lose = |cause| {
+    let lose = |socket: Option<&Socket>, cause| {
+        let local = socket.and_then(|socket| socket.local_addr().ok()?.as_socket()).map(tcp::canonical);
         let identity = Identity { conn, listener: &listener, peer, local };
-        let report = state.report(pause, &evidence);
+        let report = state.report(pause, &socket.map(tcp::evidence).unwrap_or_default());
         admission
             .least_loaded()
             .into_iter()
@@ -123,9 +122,9 @@ fn give(
         false
     };
     let Some(options) = listeners.iter().find(|options| *options.name == *listener) else {
-        return lose("its listener is gone");
+        return lose(socket.as_ref(), "its listener is gone");
     };
-    let Some(socket) = socket else { return lose("its socket is not there") };
+    let Some(socket) = socket else { return lose(None, "its socket is not there") };
     let (socket, listener) = (TcpStream::from(socket), Arc::clone(options));
     let Some(worker) = admission.least_loaded() else { return false };
     let connection = Accepted { conn, socket, peer, listener };

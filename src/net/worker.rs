@@ -20,7 +20,7 @@ use super::counters::Counters;
 use super::event_loop::{EventLoop, FrozenConnections, Phase};
 use super::handover::CarriedConnection;
 use super::options::ListenerOptions;
-use crate::core::{Close, CloseReason, Implausible, Report};
+use crate::core::{Close, CloseReason, Evidence, Implausible, Report};
 use crate::ops::events::{self, Identity, Remains};
 use crate::ops::process_state;
 use crate::tcp;
@@ -284,16 +284,22 @@ fn open(accepted: Accepted, event_loop: &Rc<EventLoop>) {
 fn adopt(adopted: Adopted, event_loop: &Rc<EventLoop>) {
     let Adopted { connection, state, pause } = adopted;
     let Accepted { conn, socket, peer, listener } = connection;
-    let local = socket.local_addr().ok().map(tcp::canonical);
-    let evidence = tcp::evidence(&socket);
-    let restore = |stream| Connection::restore(stream, &listener, Rc::clone(event_loop), &state, pause);
-    let close = match TcpStream::from_std(socket).map(restore) {
-        Ok(Ok(connection)) => return drop(tokio::task::spawn_local(attend(conn, peer, connection))),
-        Ok(Err(Implausible(cause))) => lost(cause),
-        Err(error) => tcp::close_of(&error, None),
+    let identity = |local| Identity { conn, listener: &listener.name, peer, local };
+    let stream = match TcpStream::from_std(socket) {
+        Ok(stream) => stream,
+        Err(error) => {
+            let (close, report) = (tcp::close_of(&error, None), state.report(pause, &Evidence::default()));
+            return record(&identity(None), &close, report.as_ref(), &event_loop.counters);
+        }
     };
-    let identity = Identity { conn, listener: &listener.name, peer, local };
-    record(&identity, &close, state.report(pause, &evidence).as_ref(), &event_loop.counters);
+    match Connection::restore(stream, &listener, Rc::clone(event_loop), &state, pause) {
+        Ok(connection) => drop(tokio::task::spawn_local(attend(conn, peer, connection))),
+        Err((stream, Implausible(cause))) => {
+            let local = stream.local_addr().ok().map(tcp::canonical);
+            let report = state.report(pause, &tcp::evidence(&stream));
+            record(&identity(local), &lost(cause), report.as_ref(), &event_loop.counters);
+        }
+    }
 }
 
 fn lost(cause: &'static str) -> Close {

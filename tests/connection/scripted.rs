@@ -85,7 +85,8 @@ impl Link {
         let peer = Peer(Rc::new(RefCell::new(State::new(opened_at))));
         let (wire, pause) = (Wire(Rc::clone(&peer.0)), Duration::from_millis(30));
         let options = options(protocol, timing);
-        let connection = Connection::restore(wire, &options, Rc::clone(&event_loop), state, pause)?;
+        let restored = Connection::restore(wire, &options, Rc::clone(&event_loop), state, pause);
+        let connection = restored.map_err(|(_, why)| why)?;
         Ok(Link { peer, event_loop, protocol, opened_at, task: attend(connection, opened_at) })
     }
 

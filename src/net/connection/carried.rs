@@ -7,7 +7,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{Connection, LAST_READS, QueueState, Stage, Transport, Unsent};
-use crate::core::{Bytes, CloseReason, Evidence, Implausible, Moment, Report, Session, SessionState};
+use crate::core::{
+    Bytes, CloseReason, Evidence, Implausible, Moment, Protocol, Report, Session, SessionState,
+};
 use crate::net::event_loop::EventLoop;
 use crate::net::options::ListenerOptions;
 
@@ -26,6 +28,23 @@ impl ConnectionState {
         let session = Session::restore(&self.session, now, pause).ok()?;
         Some(session.report(now, evidence))
     }
+
+    /// Its session, and its unsent bytes.
+    fn restore(
+        &self,
+        protocol: Protocol,
+        now: Moment,
+        pause: Duration,
+    ) -> Result<(Session, Vec<u8>), Implausible> {
+        let ConnectionState { stage, unsent, session } = self;
+        let session = Session::restore(session, now, pause)?;
+        Implausible::unless(session.protocol() == protocol, "its listener speaks another protocol")?;
+        let unsent = Vec::try_from(unsent)?;
+        let is_owed = session.unsent_bytes() == unsent.len() as u64;
+        Implausible::unless(is_owed, "other bytes are unsent than are owed")?;
+        stage.check(&session, &unsent)?;
+        Ok((session, unsent))
+    }
 }
 
 impl<T: Transport> Connection<T> {
@@ -42,25 +61,19 @@ impl<T: Transport> Connection<T> {
     /// Goes on with a connection of the program before, after a pause of ours.
     ///
     /// # Errors
-    /// No connection can be in that state.
+    /// No connection can be in that state; and its stream.
     pub fn restore(
         transport: T,
         listener: &ListenerOptions,
         event_loop: Rc<EventLoop>,
         state: &ConnectionState,
         pause: Duration,
-    ) -> Result<Connection<T>, Implausible> {
-        let ConnectionState { stage, unsent, session } = state;
+    ) -> Result<Connection<T>, (T, Implausible)> {
         let now = event_loop.clock.now();
-        let mut session = Session::restore(session, now, pause)?;
-        if session.protocol() != listener.protocol {
-            return Err(Implausible("its listener speaks another protocol"));
-        }
-        let unsent = Vec::try_from(unsent)?;
-        if session.unsent_bytes() != unsent.len() as u64 {
-            return Err(Implausible("other bytes are unsent than are owed"));
-        }
-        stage.check(&session, &unsent)?;
+        let (mut session, unsent) = match state.restore(listener.protocol, now, pause) {
+            Ok(restored) => restored,
+            Err(why) => return Err((transport, why)),
+        };
         let listener = event_loop.listeners.get(listener);
         // It may have other deadlines and another heartbeat by now.
         session.retime(&listener.timing(), now);
@@ -76,7 +89,7 @@ impl<T: Transport> Connection<T> {
             queue_state: QueueState::NotQueued,
             timer_at: None,
             session,
-            stage: *stage,
+            stage: state.stage,
             unsent: Unsent::from(&*unsent),
         })
     }
