@@ -70,11 +70,11 @@ fn a_stop_does_not_wait_for_an_answer() {
     client.echo("served meanwhile\n");
     daemon.signal(Signal::SIGTERM);
     client.expect_end();
+    eventually_true("who was asked is gone", || !Path::new("/proc").join(&asked).exists());
     drop(client);
     assert_eq!(daemon.wait_exit().code(), Some(0));
     assert!(daemon.records("handover_failed").is_empty(), "it was given up, not waited for");
     daemon.final_summary();
-    eventually_true("who was asked is gone", || !Path::new("/proc").join(&asked).exists());
 }
 
 /// Two versions side by side, and a link to the one in use.

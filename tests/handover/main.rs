@@ -1,15 +1,17 @@
 //! The connections outlive the program: in its process (SIGUSR2), or in the next one that a service manager starts.
 
 mod asking;
+mod crowd;
 mod in_place;
 mod next_process;
+mod under_way;
 
 #[path = "../support/mod.rs"]
 mod support;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use nix::sys::signal::Signal;
@@ -53,18 +55,20 @@ impl Installed {
 
     /// Puts the real one there.
     fn replace_by_this(&self) {
-        self.replace(|path| fs::copy(BINARY, path).map(drop));
+        self.replace(Command::new("cp").arg(BINARY));
     }
 
     /// Puts a script there.
     fn replace_by(&self, script: &str) {
-        self.replace(|path| fs::write(path, format!("#!/bin/sh\n{script}\n")));
+        let write = "printf '#!/bin/sh\\n%s\\n' \"$0\" > \"$1\"";
+        self.replace(Command::new("sh").args(["-c", write, script]));
     }
 
-    /// As a package does: in one step.
-    fn replace(&self, write: impl FnOnce(&Path) -> std::io::Result<()>) {
+    /// As a package does: in one step. Another process writes it: a test beside this one may start a program at any moment, which
+    /// has a file that is open for writing here for as long, and such a file cannot be executed.
+    fn replace(&self, write: &mut Command) {
         let new = PathBuf::from(self.path().to_owned() + ".new");
-        write(&new).expect("a file beside it");
+        assert!(write.arg(&new).status().expect("a shell").success());
         fs::set_permissions(&new, fs::Permissions::from_mode(0o755)).expect("a file of ours");
         fs::rename(&new, self.path()).expect("an upgrade");
     }
