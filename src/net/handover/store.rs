@@ -135,9 +135,9 @@ impl Stored {
     fn read(self) -> anyhow::Result<Carried> {
         let Stored { pair, description } = self;
         let description = Carried::read_description(description.context("there is no description")?)?;
-        let received: HashMap<usize, OwnedFd> = pair.iter().flat_map(unpack).collect();
         let number = |(place, socket)| Some((*description.header.sent.get::<usize>(place)?, socket));
-        let sockets: HashMap<RawFd, OwnedFd> = received.into_iter().filter_map(number).collect();
+        let received = pair.iter().flat_map(unpack);
+        let sockets: HashMap<RawFd, OwnedFd> = received.filter_map(number).collect();
         Ok(Carried { description, sockets: sockets.into() })
     }
 }
