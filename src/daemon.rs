@@ -12,7 +12,7 @@ use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::mpsc;
 
 use crate::cli::Serve;
-use crate::config::{self, Change, Config, Count};
+use crate::config::{self, Change, Config, Count, NullConnections, ProxyProtocol};
 use crate::core::Timing;
 use crate::limits;
 use crate::net::{
@@ -52,6 +52,7 @@ fn serve_with(
     logging: Rc<Logging>,
 ) -> anyhow::Result<()> {
     let mut told = Told::default();
+    count_null_connections(&config);
     let options = server_options(&config, &mut told)?; // first: with too few descriptors a runtime panics
     let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
     let runtime = runtime.context(
@@ -210,9 +211,14 @@ impl Reloader {
             events::setting_changed(key, old.as_deref(), new.as_deref(), *needs_restart);
         }
         self.logging.set_level(next.log.level);
+        count_null_connections(&next);
         self.current = next;
         Ok(changes.len())
     }
+}
+
+fn count_null_connections(config: &Config) {
+    events::only_count_null_connections(config.log.null_connections == NullConnections::Count);
 }
 
 /// Decides what the configuration leaves to the machine.
@@ -277,6 +283,7 @@ fn listener_options(listener: &config::Listener) -> ListenerOptions {
         name: listener.name.as_str().into(),
         address: listener.address,
         protocol: listener.protocol,
+        requires_proxy_header: listener.proxy_protocol == ProxyProtocol::Required,
         timing: Timing { deadlines: listener.deadlines, heartbeat: listener.heartbeat },
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use nix::time::ClockId;
 use proptest::prelude::*;
-use pulse_echo::config::{Config, Count, DEFAULT_FILE, Place};
+use pulse_echo::config::{Config, Count, DEFAULT_FILE, NullConnections, Place, ProxyProtocol};
 use pulse_echo::core::{Deadlines, Heartbeat, Protocol};
 use pulse_echo::ops::logging::{LogFormat, LogLevel};
 
@@ -104,11 +104,13 @@ fn every_setting_arrives_where_it_belongs() {
     assert_eq!(config.log.format, LogFormat::Json);
     assert_eq!(config.log.level, LogLevel::Debug);
     assert_eq!(config.log.summary_interval, None);
+    assert_eq!(config.log.null_connections, NullConnections::Count);
     let [own, inherited] = config.listeners.as_slice() else { panic!("two listeners") };
 
     assert_eq!(own.name, "own.values_1");
     assert_eq!(own.address, "[::1]:0".parse().expect("an address"));
     assert_eq!(own.protocol, Protocol::Raw);
+    assert_eq!(own.proxy_protocol, ProxyProtocol::Required);
     let (read, write, lifetime) = (None, Some(Duration::from_millis(1500)), None);
     assert_eq!(own.deadlines, Deadlines { read, write, lifetime });
     let (interval, timeout) = (Duration::from_secs(32_767), Duration::from_secs(7));

@@ -114,7 +114,9 @@ fn text_is_one_line_per_record_for_people_and_grep() {
         assert!(close.split(' ').any(|word| word == field), "no {field} in {close}");
     }
     assert!(!close.contains("errno"), "what is not known is absent: {close}");
-    daemon.connect("raw").reset();
+    let mut client = daemon.connect("raw");
+    client.echo("hello");
+    client.reset();
     daemon.line(&["event=close", "WARN", "reason=peer_reset", "errno=ECONNRESET", "op=read"]);
     let mut lines = daemon.stop();
     lines.retain(|line| !line.contains("event=stall")); // this machine may be busy

@@ -19,17 +19,18 @@ const PATIENCE_MS: u16 = 5000;
 /// Visitors of a server: each connects, is echoed and closes, again and again.
 pub struct Churn {
     address: SocketAddr,
+    header: &'static [u8],
     epoll: Epoll,
     visits: Vec<TcpStream>,
     events: Vec<EpollEvent>,
 }
 
 impl Churn {
-    /// All visitors connect.
-    pub fn begin(address: SocketAddr) -> anyhow::Result<Churn> {
+    /// All visitors connect, and begin with `header`.
+    pub fn begin(address: SocketAddr, header: &'static [u8]) -> anyhow::Result<Churn> {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         let events = vec![EpollEvent::empty(); VISITORS];
-        let mut churn = Churn { address, epoll, visits: Vec::new(), events };
+        let mut churn = Churn { address, header, epoll, visits: Vec::new(), events };
         for visitor in 0..VISITORS {
             let visit = churn.connect(visitor)?;
             churn.visits.push(visit);
@@ -58,7 +59,7 @@ impl Churn {
     /// Every visitor has an address of its own: one address has too few ports for so many closed connections.
     fn connect(&self, visitor: usize) -> anyhow::Result<TcpStream> {
         let mut visit = connect_from(visitor as u8, self.address)?;
-        visit.write_all(MESSAGE)?;
+        visit.write_all(&[self.header, MESSAGE].concat())?;
         self.epoll.add(&visit, EpollEvent::new(EpollFlags::EPOLLIN, visitor as u64))?;
         Ok(visit)
     }

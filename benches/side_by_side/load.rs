@@ -80,6 +80,11 @@ impl Peers {
         Ok(peers)
     }
 
+    /// Every peer sends what its connection must begin with.
+    pub fn introduce(&mut self, header: &[u8]) -> anyhow::Result<()> {
+        self.list.iter_mut().try_for_each(|peer| peer.socket.write_all(header).context("no header is taken"))
+    }
+
     /// Every peer sends its first message.
     pub fn begin(&mut self) -> anyhow::Result<()> {
         self.list.iter_mut().try_for_each(|peer| peer.say(MESSAGE))

@@ -1,7 +1,7 @@
 //! Side by side: pulse-echo, a bare epoll loop, a plain tokio server and a Go program, measured in one run.
 //!
 //! ```sh
-//! cargo bench                             # all of it, about ten minutes
+//! cargo bench                             # all of it, about twelve minutes
 //! cargo bench -- echo churn --quick       # a first look
 //! cargo bench -- --write                  # and into docs/performance.md
 //! cargo bench -- --beside target/other    # another build of pulse-echo as well
@@ -98,6 +98,8 @@ enum OwnServer {
 /// What every part needs.
 struct Bench {
     contenders: Vec<Contender>,
+    /// Where what a header costs is to be seen.
+    behind_proxy: Option<Contender>,
     cores: Cores,
     quick: bool,
     starts: Option<usize>,
@@ -117,7 +119,8 @@ fn main() -> anyhow::Result<()> {
     let mut contenders = Contender::all(&arguments.beside)?;
     contenders.retain(|contender| contender.is_wanted(&arguments.only));
     let Arguments { quick, starts, .. } = arguments;
-    let bench = Bench { contenders, cores: Cores::take()?, quick, starts };
+    let behind_proxy = Some(Contender::behind_proxy()).filter(|it| it.is_wanted(&arguments.only));
+    let bench = Bench { contenders, behind_proxy, cores: Cores::take()?, quick, starts };
     let parts = if arguments.parts.is_empty() { Part::value_variants() } else { &arguments.parts };
     let heading = heading(&bench, parts);
     println!("{heading}");

@@ -24,9 +24,14 @@ pub struct Contender {
     binary: PathBuf,
 }
 
+/// As HAProxy sends it (`send-proxy-v2`).
+const HEADER: &[u8] = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x00\x0c\xc0\x00\x02\x07\xc6\x33\x64\x01\x1f\x90\x00\x07";
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     PulseEcho(Protocol),
+    /// pulse-echo, line, where every connection begins with [`HEADER`].
+    BehindProxy,
     Floor,
     PlainTokio,
     Go,
@@ -53,6 +58,17 @@ impl Contender {
             Err(error) => eprintln!("without the Go program: {error:#}"),
         }
         Ok(all)
+    }
+
+    /// What a PROXY header adds: the same server with one before every connection.
+    pub fn behind_proxy() -> Contender {
+        let binary = PathBuf::from(env!("CARGO_BIN_EXE_pulse-echo"));
+        Contender { name: "pulse-echo, line, PROXY".to_owned(), kind: Kind::BehindProxy, binary }
+    }
+
+    /// What every connection to it begins with.
+    pub fn header(&self) -> &'static [u8] {
+        if self.kind == Kind::BehindProxy { HEADER } else { b"" }
     }
 
     /// Whether its name contains one of these words, if there are any. The floor is always wanted.
@@ -134,14 +150,20 @@ impl Contender {
                 command.args(["--address", &address.to_string()])
             }
             Kind::Go => command.args(["-interval", &interval, "-address", &address.to_string()]),
-            Kind::PulseEcho(protocol) => {
-                let file = format!("{FOLDER}/pulse-echo.toml");
-                fs::write(&file, configuration(address, protocol, &interval))?;
-                command.args(["serve", "--log-format", "json", "--config", &file])
+            Kind::PulseEcho(protocol) => serve(&mut command, configuration(address, protocol, &interval))?,
+            Kind::BehindProxy => {
+                let configuration = configuration(address, Protocol::Line, &interval);
+                serve(&mut command, configuration + "proxy_protocol = \"required\"\n")?
             }
         };
         Ok(command)
     }
+}
+
+fn serve(command: &mut Command, configuration: String) -> anyhow::Result<&mut Command> {
+    let file = format!("{FOLDER}/pulse-echo.toml");
+    fs::write(&file, configuration)?;
+    Ok(command.args(["serve", "--log-format", "json", "--config", &file]))
 }
 
 /// Everything on that an operator would have on; one event loop, as there is one core.

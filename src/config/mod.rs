@@ -24,7 +24,7 @@ use toml::de::DeTable;
 
 pub use changes::Change;
 pub use problems::{Place, Problem, Problems};
-pub use sections::{Config, Listener, Log, Server};
+pub use sections::{Config, Listener, Log, NullConnections, ProxyProtocol, Server};
 pub use values::{Count, parse_duration};
 
 use problems::Findings;

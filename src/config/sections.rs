@@ -72,6 +72,20 @@ pub struct Log {
     /// Time between two summaries: 1 s to 365 d; `None` (off): only one, at the end
     #[serde(default = "every_seconds::<60>", with = "OffOr::<Within<SECOND, YEAR>>")]
     pub summary_interval: Option<Duration>,
+    /// What becomes of connections whose peers came and went without a byte
+    #[serde(default)]
+    pub null_connections: NullConnections,
+}
+
+/// The words for what becomes of null connections.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NullConnections {
+    /// Each has its record
+    #[default]
+    Log,
+    /// Only the summary has their number
+    Count,
 }
 
 /// One address to listen on, with all that holds for its connections.
@@ -86,6 +100,9 @@ pub struct Listener {
     /// What its connections speak
     #[serde(with = "ProtocolWord")]
     pub protocol: Protocol,
+    /// Whether every connection begins with a PROXY header
+    #[serde(default)]
+    pub proxy_protocol: ProxyProtocol,
     /// 1 ms to 365 d each; `None`: off
     #[serde(with = "DeadlineKeys")]
     pub deadlines: Deadlines,
@@ -93,6 +110,17 @@ pub struct Listener {
     /// (`interval = "off"`)
     #[serde(with = "HeartbeatKeys")]
     pub heartbeat: Option<Heartbeat>,
+}
+
+/// The words for the PROXY protocol.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ProxyProtocol {
+    /// No header is expected: what looks like one is data
+    #[default]
+    Off,
+    /// Without a valid header a connection ends
+    Required,
 }
 
 /// The words for [`Protocol`].

@@ -29,6 +29,8 @@ listed! {
         NetworkUnreachable,
         /// The server was stopped.
         ServerShutdown,
+        /// No proxy said whose connection it is, on a listener that requires it.
+        ProxyHeader,
         /// It could not be carried over into another process of ours.
         HandoverLost,
         /// Any other error of the operating system.
@@ -117,6 +119,12 @@ impl CloseReason {
             CloseReason::ServerShutdown => {
                 facts("server_shutdown", Server, Orderly, "the server was stopped")
             }
+            CloseReason::ProxyHeader => facts(
+                "proxy_header",
+                Peer,
+                Lost,
+                "the listener requires a PROXY header, and no valid one came",
+            ),
             CloseReason::HandoverLost => {
                 facts("handover_lost", Server, Lost, "it could not be carried over a restart of the server")
             }
@@ -173,8 +181,8 @@ pub struct Close {
     pub failure: Option<Failure>,
     /// Present where we gave up on a silent peer. Boxed: it is large, and most closes have none.
     pub silence: Option<Box<Silence>>,
-    /// What the reason leaves open: why it could not be carried over.
-    pub cause: Option<&'static str>,
+    /// What the reason leaves open: why it could not be carried over, what came in place of a header.
+    pub cause: Option<Box<str>>,
 }
 
 /// An error of the operating system, and what it was that failed.
@@ -202,6 +210,21 @@ impl Operation {
             Operation::Read => "read",
             Operation::Write => "write",
         }
+    }
+}
+
+impl Close {
+    /// This close where a proxy is the other end of our connection: a silence may be that of somebody behind it.
+    pub fn behind_proxy(mut self) -> Close {
+        if let Some(silence) = &mut self.silence {
+            silence.behind_proxy = true;
+        }
+        self
+    }
+
+    /// This close where the cause is known.
+    pub fn because(self, cause: impl Into<Box<str>>) -> Close {
+        Close { cause: Some(cause.into()), ..self }
     }
 }
 

@@ -89,6 +89,11 @@ impl Delivery {
         }
     }
 
+    /// The peer broke its silence: its time for what it was sent in that begins anew.
+    pub fn heard(&mut self, now: Moment) {
+        self.unconfirmed_since = self.unconfirmed_since.map(|since| since.max(now));
+    }
+
     /// The kernel takes no more.
     pub fn blocked(&mut self, now: Moment, evidence: &Evidence) {
         let outstanding =
@@ -226,7 +231,7 @@ impl Delivery {
 }
 
 /// A write deadline looks for itself; without one the heartbeat does.
-fn first_look_after(timing: &Timing) -> Option<Duration> {
+pub fn first_look_after(timing: &Timing) -> Option<Duration> {
     match timing.deadlines.write {
         Some(write) => Some(write / LOOKS_PER_WRITE_DEADLINE),
         None => timing.heartbeat.map(|heartbeat| heartbeat.interval),

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use super::close::CloseReason;
-use super::delivery::{Delivery, Left};
+use super::delivery::{Delivery, Left, first_look_after};
 use super::evidence::Evidence;
 use super::moment::Moment;
 use super::snapshot::{Age, Implausible, LivenessState};
@@ -141,7 +141,9 @@ impl Liveness {
     pub fn received(&mut self, now: Moment) {
         self.heard_at = now;
         self.quiet_since = now;
-        self.awaiting_since = None;
+        if self.awaiting_since.take().is_some() {
+            self.delivery.heard(now);
+        }
         self.missed = 0;
     }
 
@@ -194,6 +196,22 @@ impl Liveness {
         self.awaiting_since = self.awaiting_since.map(|awaiting| awaiting.max(since));
     }
 
+    /// Traffic moves deadlines later, or begins a wait, which is at least this long.
+    pub fn shortest_wait(timing: &Timing) -> Duration {
+        let probe = timing.heartbeat.map(|heartbeat| heartbeat.interval - heartbeat.interval / 5);
+        let miss = timing.heartbeat.map(|heartbeat| heartbeat.timeout);
+        let waits = [timing.deadlines.read, first_look_after(timing), probe, miss];
+        waits.into_iter().flatten().min().unwrap_or(Duration::MAX)
+    }
+
+    /// Whether a timer that was early enough before the last traffic still is: it fires before a wait that began with that can
+    /// be over. So no deadline need be looked at. False proves nothing.
+    ///
+    /// This does not hold where the kernel took no more, nor for what [`Liveness::handle_timeout`] did.
+    pub fn is_early_enough(&self, at: Moment, shortest_wait: Duration) -> bool {
+        at <= self.heard_at + shortest_wait
+    }
+
     /// When to call [`Liveness::handle_timeout`]; `None`: nothing is being waited for.
     pub fn next_timeout(&self, timing: &Timing, may_probe: bool) -> Option<Moment> {
         self.next_due(timing, may_probe).map(|(at, _)| at)
@@ -224,7 +242,10 @@ impl Liveness {
         if late > PUNCTUAL && self.forgive(due, now, late) {
             return Some(Action::Forgive(late));
         }
-        look.into_iter().for_each(|look| self.look(now, look));
+        let Some(look) = look else {
+            return self.act(timing, due, now);
+        };
+        self.look(now, look);
         if due == Due::Delivery {
             if late > PUNCTUAL {
                 self.delivery.forgive(now); // it was looked at so late for the first time
@@ -238,6 +259,10 @@ impl Liveness {
         }
         // The peer may be held up, as has just been seen: then it is no longer due.
         let (_, due) = self.next_due(timing, may_probe).filter(|(at, _)| *at <= now)?;
+        self.act(timing, due, now)
+    }
+
+    fn act(&mut self, timing: &Timing, due: Due, now: Moment) -> Option<Action> {
         match due {
             Due::Lifetime => Some(Action::Finish(CloseReason::LifetimeOver)),
             Due::Delivery => self.undelivered(timing, now),
@@ -289,11 +314,11 @@ impl Liveness {
         let lifetime = self.lifetime_due(timing);
         let delivery = self.delivery.next_look(timing, self.quiet_since, self.awaiting_since);
         let delivery = delivery.map(|at| (at, Due::Delivery));
-        let others = match self.delivery.is_held_up() {
-            true => [None, None],
-            false => [self.read_due(timing), self.heartbeat_due(timing, may_probe)],
+        let (read, heartbeat) = match self.delivery.is_held_up() {
+            true => (None, None),
+            false => (self.read_due(timing), self.heartbeat_due(timing, may_probe)),
         };
-        [lifetime, delivery].into_iter().chain(others).flatten().min()
+        [lifetime, delivery, read, heartbeat].into_iter().flatten().min()
     }
 
     /// Connections that opened together, as after a restart, do not end together.

@@ -29,6 +29,6 @@ pub use moment::Moment;
 pub use probes::ProbeReport;
 pub use protocol::{Decoder, HEADROOM, Probe, Protocol};
 pub use session::{Report, Session, Step};
-pub use snapshot::{Bytes, Implausible, SessionState};
+pub use snapshot::{Age, Bytes, Implausible, SessionState};
 pub use timing::{Deadlines, Heartbeat, Timing, whole_seconds};
 pub use verdict::{Ground, Silence, Verdict};

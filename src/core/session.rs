@@ -5,7 +5,7 @@ mod carried;
 use std::ops::Range;
 use std::time::Duration;
 
-use super::close::{Close, CloseReason};
+use super::close::{Close, CloseReason, EndedBy};
 use super::delivery::Left;
 use super::evidence::Evidence;
 use super::inquiry::Inquiry;
@@ -77,6 +77,15 @@ pub struct Report {
     pub probes: Option<ProbeReport>,
 }
 
+impl Report {
+    /// Whether this was a null connection: the peer came, said not a byte, and ended it itself, as health checks and port
+    /// scanners do.
+    pub fn is_null(&self, reason: CloseReason) -> bool {
+        let by_peer = reason.ended_by() == EndedBy::Peer && reason != CloseReason::ProxyHeader;
+        by_peer && self.received_bytes == 0
+    }
+}
+
 /// How long a peer may take to finish once its connection is over for age.
 const LIFETIME_GRACE: Duration = Duration::from_secs(5);
 
@@ -99,15 +108,20 @@ impl Session {
         }
     }
 
+    /// What was to come first is over, and the stream begins.
+    pub fn begin(&mut self, now: Moment) {
+        self.liveness.received(now);
+    }
+
     /// Takes received bytes, at least one, which stand in `buffer` from [`HEADROOM`] to its end.
     /// The returned part of `buffer` goes back to the peer.
     pub fn receive(&mut self, now: Moment, buffer: &mut [u8]) -> Range<usize> {
         self.received_bytes += (buffer.len() - HEADROOM) as u64;
-        self.liveness.received(now);
-        self.inquiry = None;
         let probes = &mut self.probes;
         let mut has_all = false;
         let only_probe = self.liveness.awaits_only(probes.newest_sent_at());
+        self.liveness.received(now);
+        self.inquiry = None;
         let echo = self.decoder.decode(buffer, |number| {
             has_all |= match probes.answer(number, now) {
                 Answered::Newest => true,
@@ -202,6 +216,12 @@ impl Session {
         }
     }
 
+    /// Whether a timer that was early enough before the last traffic still is, as far as can be told at no cost. In a
+    /// conversation it is.
+    pub fn is_timer_early_enough(&self, timer_at: Moment, shortest_wait: Duration) -> bool {
+        self.ending.is_none() && self.is_flushed() && self.liveness.is_early_enough(timer_at, shortest_wait)
+    }
+
     /// When to call [`Session::handle_timeout`]; `None`: nothing is being waited for.
     pub fn next_timeout(&self, timing: &Timing) -> Option<Moment> {
         match &self.ending {
@@ -279,7 +299,10 @@ impl Session {
         let questions = self.questions(timing, now, &evidence);
         let ground = judge(&evidence, questions);
         let asked = questions.application.and_then(|findings| findings.asked);
-        Close { silence: Some(Box::new(Silence { ground, evidence, asked })), ..reason.into() }
+        Close {
+            silence: Some(Box::new(Silence { ground, evidence, asked, behind_proxy: false })),
+            ..reason.into()
+        }
     }
 
     fn questions(&self, timing: &Timing, now: Moment, evidence: &Evidence) -> Questions {

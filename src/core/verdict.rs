@@ -15,6 +15,8 @@ listed! {
         PeerNotReading,
         /// The peer's host is alive, and nothing was asked of its application.
         PeerIdle,
+        /// A proxy's host acknowledged our probe: the path behind it, or the peer, is silent.
+        BeyondProxy,
         /// The evidence does not tell.
         Unknown,
     }
@@ -28,6 +30,7 @@ impl Verdict {
             Verdict::PeerHung => ("peer_hung", Ground::Unanswered.sentence()),
             Verdict::PeerNotReading => ("peer_not_reading", Ground::WindowClosed.sentence()),
             Verdict::PeerIdle => ("peer_idle", Ground::NothingAsked.sentence()),
+            Verdict::BeyondProxy => ("beyond_proxy", Ground::Unanswered.behind_proxy().1),
             Verdict::Unknown => ("unknown", Ground::TooLittle.sentence()),
         }
     }
@@ -96,7 +99,38 @@ impl Ground {
         }
     }
 
-    /// Whose silence it was.
+    /// What it means where a proxy is the other end of our connection, and somebody else the peer.
+    const fn behind_proxy(self) -> (Verdict, &'static str) {
+        match self {
+            Ground::Unacknowledged => (
+                Verdict::PathLost,
+                "the proxy's host acknowledges nothing: the network to the proxy, or its host, is gone",
+            ),
+            Ground::Hole => (
+                Verdict::PathLost,
+                "some of what the proxy sent is missing on the way, so what came after it cannot be read",
+            ),
+            Ground::WindowClosed => (
+                Verdict::PeerNotReading,
+                "the proxy's receive window stayed closed: it took nothing for that long, as when its client does not read",
+            ),
+            Ground::Unanswered => (
+                Verdict::BeyondProxy,
+                "the proxy's host acknowledged our probe, and no answer came: the path behind it, or the peer, is silent",
+            ),
+            Ground::NothingAsked => (
+                Verdict::BeyondProxy,
+                "the proxy's host is alive; the peer behind it had nothing to say and was not asked",
+            ),
+            Ground::StoppedInLine => (
+                Verdict::BeyondProxy,
+                "the proxy's host is alive; the peer behind it stopped inside a line, where it cannot be asked",
+            ),
+            Ground::NothingLeaves | Ground::TooLittle => self.facts(),
+        }
+    }
+
+    /// Whose silence it was, where nothing but a network is between.
     pub const fn verdict(self) -> Verdict {
         self.facts().0
     }
@@ -116,12 +150,23 @@ pub struct Silence {
     pub evidence: Evidence,
     /// Since the peer's host acknowledged the first probe that went unanswered, where it did.
     pub asked: Option<std::time::Duration>,
+    /// A proxy is the other end of our connection.
+    pub behind_proxy: bool,
 }
 
 impl Silence {
+    fn facts(&self) -> (Verdict, &'static str) {
+        if self.behind_proxy { self.ground.behind_proxy() } else { self.ground.facts() }
+    }
+
     /// Whose silence it was.
     pub fn verdict(&self) -> Verdict {
-        self.ground.verdict()
+        self.facts().0
+    }
+
+    /// Why we think so, as the end of a sentence that begins with the close reason.
+    pub fn sentence(&self) -> &'static str {
+        self.facts().1
     }
 }
 
@@ -134,5 +179,28 @@ mod tests {
         let mut names = Verdict::ALL.map(Verdict::name).to_vec();
         names.dedup();
         assert_eq!(names.len(), Verdict::ALL.len());
+    }
+
+    #[test]
+    fn behind_a_proxy_no_word_is_about_the_peer_but_that_it_is_silent() {
+        let table = [
+            (Ground::Unacknowledged, Verdict::PathLost),
+            (Ground::NothingLeaves, Verdict::PathLost),
+            (Ground::Hole, Verdict::PathLost),
+            (Ground::Unanswered, Verdict::BeyondProxy),
+            (Ground::WindowClosed, Verdict::PeerNotReading),
+            (Ground::NothingAsked, Verdict::BeyondProxy),
+            (Ground::StoppedInLine, Verdict::BeyondProxy),
+            (Ground::TooLittle, Verdict::Unknown),
+        ];
+        for (ground, verdict) in table {
+            let silence = Silence { ground, evidence: Evidence::default(), asked: None, behind_proxy: true };
+            assert_eq!(silence.verdict(), verdict, "{ground:?}");
+            let ours = matches!(ground, Ground::NothingLeaves | Ground::TooLittle);
+            assert_eq!(
+                silence.sentence().contains("the proxy's") || silence.sentence().contains("the proxy "),
+                !ours
+            );
+        }
     }
 }

@@ -10,11 +10,14 @@ pub(super) fn words(reason: CloseReason) -> Words {
             causes: &[
                 "The client was done and closed its connection.",
                 "The client's process ended; its host closed for it.",
+                "A proxy in between (HAProxy, nginx, Envoy, a cloud's load balancer) closed it for idleness: idle_ms is the same again and again.",
+                "Without a byte (rx_bytes 0): a health check, or a port scanner.",
             ],
             what_to_do: &[
                 "Nothing, unless clients of this kind should stay: then look into their own log for why they left.",
+                "Where idle_ms is always the same, probe more often than the proxy's idle timeout, in the line protocol: raw's keepalives end at the proxy.",
             ],
-            settings: &[],
+            settings: &["heartbeat.interval", "log.null_connections"],
         },
         CloseReason::PeerReset => Words {
             on_the_wire: "The peer's host, or something on the way in its name, answered with RST instead of closing with FIN.",
@@ -23,12 +26,13 @@ pub(super) fn words(reason: CloseReason) -> Words {
                 "The peer's host was restarted and no longer knows the connection: the RST answers our next probe or echo.",
                 "A NAT gateway, firewall or load balancer dropped the connection from its table and resets what still comes.",
                 "The client closed with SO_LINGER 0.",
+                "Without a byte (rx_bytes 0): a health check that ends by RST, as HAProxy's does, or a port scanner. Its record is INFO.",
             ],
             what_to_do: &[
                 "Look at lifetime_ms and idle_ms: many resets after the same idle time point to a timeout of a middlebox. Probe more often than that.",
                 "Otherwise look for a crash or restart on the peer's side at the time of the record.",
             ],
-            settings: &["heartbeat.interval"],
+            settings: &["heartbeat.interval", "log.null_connections"],
         },
         CloseReason::BrokenPipe => Words {
             on_the_wire: "The peer had sent FIN and then RST while the server was still sending to it.",
@@ -123,6 +127,20 @@ pub(super) fn words(reason: CloseReason) -> Words {
                 "Nothing. If unechoed_bytes is not 0 the peer went on sending after our FIN, or did not take its echo in time.",
             ],
             settings: &["server.shutdown_grace"],
+        },
+        CloseReason::ProxyHeader => Words {
+            on_the_wire: "The listener requires that every connection begins with a PROXY header, version 1 or 2, within 5 s and 536 bytes. Something else came, \
+                          or nothing.",
+            causes: &[
+                "The proxy does not send the header: `send-proxy-v2` (HAProxy) or `proxy_protocol on` (nginx) is missing for this server.",
+                "A client or a health check came past the proxy, straight to this listener.",
+                "The proxy serves clients that have no TCP address (Unix sockets), or speaks for UDP.",
+            ],
+            what_to_do: &[
+                "Read the end of the message: it shows what came instead, at most 32 bytes of it.",
+                "Let only the proxy reach this listener: whoever can connect here can claim any address.",
+            ],
+            settings: &["listener.proxy_protocol"],
         },
         CloseReason::HandoverLost => Words {
             on_the_wire: "A new program took the place of the one that served this connection, could not go on with it, and closed it.",

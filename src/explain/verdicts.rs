@@ -26,8 +26,8 @@ pub(super) fn words(verdict: Verdict) -> Words {
                           none came.",
             causes: &[
                 "The client is stopped, deadlocked, swapping, or busy for longer than the heartbeat allows.",
+                "A proxy in between (HAProxy, nginx, Envoy, a load balancer) acknowledges for a client that is gone: let it send PROXY headers, and the verdict says so.",
                 "The client does not speak the line protocol: it never answers PING.",
-                "A proxy in between (HAProxy, nginx, Envoy, a load balancer) acknowledges for a client that is gone.",
             ],
             what_to_do: &[
                 "Look at the client's process, not at the network: its threads, its load, its log at that time.",
@@ -57,6 +57,20 @@ pub(super) fn words(verdict: Verdict) -> Words {
                 "Raise or switch off the read deadline, or let the client send something more often.",
             ],
             settings: &["deadlines.read"],
+        },
+        Verdict::BeyondProxy => Words {
+            on_the_wire: "The connection came through a proxy, by its PROXY header. The proxy's host acknowledged what we sent, or the kernel's keepalives, to the \
+                          end; nothing came from the peer behind it.",
+            causes: &[
+                "The path between the proxy and the client, or the client's host, is gone, and the proxy has not noticed.",
+                "The client is stopped, deadlocked, or does not answer PING.",
+                "The proxy itself hangs: its host acknowledges all the same.",
+            ],
+            what_to_do: &[
+                "Look on the proxy's other side: its log of this client (peer) at that time, and its own timeouts and keepalives towards clients.",
+                "Many through one proxy at one instant: the proxy, or its network. One alone: that client.",
+            ],
+            settings: &["heartbeat.interval", "heartbeat.timeout", "heartbeat.max_missed"],
         },
         Verdict::Unknown => Words {
             on_the_wire: "Nothing that proves one thing or another: bytes still on their way when the time was up, or a host that nobody had asked.",

@@ -30,7 +30,15 @@ const GREATEST_COUNT: u64 = 1 << 50;
 pub fn totals(header: &Header) -> Totals {
     let closed = |reason: CloseReason| header.closed.get(reason.name()).copied().unwrap_or_default();
     let by_reason = CloseReason::ALL.map(|reason| closed(reason).min(GREATEST_COUNT));
-    Totals { accepted: by_reason.iter().sum(), refused: header.refused.min(GREATEST_COUNT), by_reason }
+    let closed = by_reason.iter().sum();
+    Totals {
+        accepted: closed,
+        refused: header.refused.min(GREATEST_COUNT),
+        by_reason,
+        null_connections: header.null_connections.min(closed),
+        null_lost: header.null_lost.min(header.null_connections).min(closed),
+        null_only_counted: header.null_only_counted.min(header.null_connections).min(closed),
+    }
 }
 
 /// Takes the socket that listens for `options`, if there is one.
@@ -113,7 +121,7 @@ fn give(
     let socket = sockets.take(descriptor).map(Socket::from).filter(is_stream);
     let lose = |socket: Option<&Socket>, cause| {
         let local = socket.and_then(|socket| socket.local_addr().ok()?.as_socket()).map(tcp::canonical);
-        let identity = Identity { conn, listener: &listener, peer, local };
+        let identity = Identity { conn, listener: &listener, peer, proxy: state.proxy(), local };
         let report = state.report(pause, &socket.map(tcp::evidence).unwrap_or_default());
         admission
             .least_loaded()

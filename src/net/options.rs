@@ -30,6 +30,8 @@ pub struct ListenerOptions {
     pub address: SocketAddr,
     /// What is spoken there.
     pub protocol: Protocol,
+    /// Whether each connection begins with a PROXY header.
+    pub requires_proxy_header: bool,
     /// Deadlines and heartbeat of its connections.
     pub timing: Timing,
 }

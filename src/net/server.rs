@@ -264,6 +264,9 @@ impl Running {
         header.accepted = totals.accepted;
         header.refused = totals.refused;
         header.closed = totals.named().map(|(reason, count)| (reason.to_owned(), count)).collect();
+        header.null_connections = totals.null_connections;
+        header.null_lost = totals.null_lost;
+        header.null_only_counted = totals.null_only_counted;
         header.log_lost = log_queue::lost();
         Ok((Description { header, connections }, kept))
     }

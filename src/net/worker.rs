@@ -4,6 +4,7 @@ use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
+use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -226,27 +227,31 @@ fn event_loop_runtime() -> io::Result<LocalRuntime> {
     Builder::new_current_thread().enable_all().build_local(LocalOptions::default())
 }
 
-async fn serve(index: usize, mut inbox: mpsc::UnboundedReceiver<Command>, counters: Arc<Counters>) {
+async fn serve(index: usize, inbox: mpsc::UnboundedReceiver<Command>, counters: Arc<Counters>) {
     let event_loop = EventLoop::start(counters);
     tokio::task::spawn_local(Rc::clone(&event_loop.stalls).watch(index));
-    take_commands(&mut inbox, &event_loop).await;
+    // In a task like the others: before the runtime polls this future here it looks at its sockets once more.
+    let commands = tokio::task::spawn_local(take_commands(inbox, Rc::clone(&event_loop)));
+    if let Err(panicked) = commands.await {
+        resume_unwind(panicked.into_panic()); // it is cancelled by nobody
+    }
     event_loop.stalls.tell(index, true);
 }
 
-async fn take_commands(inbox: &mut mpsc::UnboundedReceiver<Command>, event_loop: &Rc<EventLoop>) {
+async fn take_commands(mut inbox: mpsc::UnboundedReceiver<Command>, event_loop: Rc<EventLoop>) {
     let mut new: u64 = 0;
     loop {
         tokio::select! {
             biased;
             command = inbox.recv() => match command {
                 Some(Command::Serve(accepted)) => {
-                    open(accepted, event_loop);
+                    open(accepted, &event_loop);
                     new += 1;
                     if new.is_multiple_of(OPENED_PER_YIELD) {
                         tokio::task::yield_now().await;
                     }
                 }
-                Some(Command::Adopt(adopted)) => adopt(*adopted, event_loop),
+                Some(Command::Adopt(adopted)) => adopt(*adopted, &event_loop),
                 Some(Command::Freeze(answer)) if answer.is_closed() => {} // who asked gave up
                 Some(Command::Freeze(mut answer)) => {
                     event_loop.frozen.begin();
@@ -269,22 +274,28 @@ async fn take_commands(inbox: &mut mpsc::UnboundedReceiver<Command>, event_loop:
 
 fn open(accepted: Accepted, event_loop: &Rc<EventLoop>) {
     let Accepted { conn, socket, peer, listener } = accepted;
-    let local = socket.local_addr().ok().map(tcp::canonical);
-    let identity = Identity { conn, listener: &listener.name, peer, local };
-    events::open(&identity);
     match TcpStream::from_std(socket) {
         Ok(stream) => {
-            let connection = Connection::new(stream, &listener, Rc::clone(event_loop), fastrand::u8(..));
-            tokio::task::spawn_local(attend(conn, peer, connection));
+            let event_loop = Rc::clone(event_loop);
+            let connection = Connection::new(stream, conn, peer, &listener, event_loop, fastrand::u8(..));
+            if connection.is_introduced() {
+                events::open(|| connection.identity());
+            }
+            tokio::task::spawn_local(attend(connection));
         }
-        Err(error) => record(&identity, &tcp::close_of(&error, None), None, &event_loop.counters),
+        Err(error) => {
+            // The socket is gone.
+            let identity = Identity { conn, listener: &listener.name, peer, proxy: None, local: None };
+            record(&identity, &tcp::close_of(&error, None), None, &event_loop.counters);
+        }
     }
 }
 
 fn adopt(adopted: Adopted, event_loop: &Rc<EventLoop>) {
     let Adopted { connection, state, pause } = adopted;
     let Accepted { conn, socket, peer, listener } = connection;
-    let identity = |local| Identity { conn, listener: &listener.name, peer, local };
+    let proxy = state.proxy();
+    let identity = |local| Identity { conn, listener: &listener.name, peer, proxy, local };
     let stream = match TcpStream::from_std(socket) {
         Ok(stream) => stream,
         Err(error) => {
@@ -292,8 +303,8 @@ fn adopt(adopted: Adopted, event_loop: &Rc<EventLoop>) {
             return record(&identity(None), &close, report.as_ref(), &event_loop.counters);
         }
     };
-    match Connection::restore(stream, &listener, Rc::clone(event_loop), &state, pause) {
-        Ok(connection) => drop(tokio::task::spawn_local(attend(conn, peer, connection))),
+    match Connection::restore(stream, conn, peer, &listener, Rc::clone(event_loop), &state, pause) {
+        Ok(connection) => drop(tokio::task::spawn_local(attend(connection))),
         Err((stream, Implausible(cause))) => {
             let local = stream.local_addr().ok().map(tcp::canonical);
             let report = state.report(pause, &tcp::evidence(&stream));
@@ -303,36 +314,38 @@ fn adopt(adopted: Adopted, event_loop: &Rc<EventLoop>) {
 }
 
 fn lost(cause: &'static str) -> Close {
-    Close { cause: Some(cause), ..CloseReason::HandoverLost.into() }
+    Close::from(CloseReason::HandoverLost).because(cause)
 }
 
 /// A connection's whole life. What it keeps is memory per connection: the record's other words are asked for at the end, and an
 /// async block would keep a connection and a borrow of it.
-fn attend(conn: u64, peer: SocketAddr, mut connection: Connection<TcpStream>) -> impl Future<Output = ()> {
+fn attend(mut connection: Connection<TcpStream>) -> impl Future<Output = ()> {
     poll_fn(move |cx| {
         if connection.event_loop().phase() == Phase::Frozen {
-            say(conn, peer, &mut connection, cx);
+            say(&mut connection, cx);
             return Poll::Pending;
         }
         let Ended { close, report } = ready!(Pin::new(&mut connection).poll(cx));
-        let local = connection.transport().local_addr().ok().map(tcp::canonical);
-        let identity = Identity { conn, listener: connection.listener(), peer, local };
-        record(&identity, &close, Some(&report), &connection.event_loop().counters);
+        record(&connection.identity(), &close, Some(&report), &connection.event_loop().counters);
         Poll::Ready(())
     })
 }
 
 /// What another program needs to know of it.
-fn say(conn: u64, peer: SocketAddr, connection: &mut Connection<TcpStream>, cx: &Context<'_>) {
+fn say(connection: &mut Connection<TcpStream>, cx: &Context<'_>) {
     let state = connection.snapshot(cx);
-    let (listener, descriptor) = (connection.listener().to_owned(), connection.transport().as_raw_fd());
+    let Identity { conn, listener, peer, .. } = connection.identity();
+    let (listener, descriptor) = (listener.to_owned(), connection.transport().as_raw_fd());
     let said = CarriedConnection { conn, peer, listener, descriptor, state };
     connection.event_loop().frozen.take_down(connection.slot(), descriptor, |text| said.write(text));
 }
 
 /// The one place where a connection's end is counted and logged.
 fn record(identity: &Identity<'_>, close: &Close, report: Option<&Report>, counters: &Counters) {
-    events::close(identity, close, report);
+    let is_told = events::close(identity, close, report);
+    if report.is_some_and(|report| report.is_null(close.reason)) {
+        counters.note_null(close.reason, is_told);
+    }
     counters.close(close.reason);
 }
 
@@ -343,7 +356,7 @@ mod tests {
     /// With 104 bytes of tokio's own this fills a task of 384 bytes; they come in steps of 128. A debug build's sockets know more.
     const BUDGET: usize = if cfg!(debug_assertions) { 288 } else { 280 };
 
-    fn future_size<A, B, C, F>(_: fn(A, B, C) -> F) -> usize {
+    fn future_size<A, F>(_: fn(A) -> F) -> usize {
         size_of::<F>()
     }
 

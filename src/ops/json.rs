@@ -108,6 +108,11 @@ struct Escaped<'a>(&'a mut String);
 
 impl Write for Escaped<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
+        // As nearly always. Without an early way out many bytes are looked at in one step.
+        if !text.bytes().fold(false, |found, byte| found | needs_escape(byte.into())) {
+            self.0.push_str(text);
+            return Ok(());
+        }
         for piece in text.split_inclusive(needs_escape) {
             let plain = piece.trim_end_matches(needs_escape);
             self.0.push_str(plain);

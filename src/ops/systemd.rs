@@ -55,8 +55,8 @@ pub fn stopping(grace: Duration) {
 
 /// One line for `systemctl status`.
 pub fn status(totals: &Totals, reloaded_at: Option<SystemTime>) {
-    let (open, orderly) = (totals.open(), totals.closed_in_order());
-    let (lost, refused) = (totals.closed() - orderly, totals.refused);
+    let (open, orderly, lost) = (totals.open(), totals.closed_in_order(), totals.lost());
+    let refused = totals.refused;
     let line = format!("{open} open; closed: {orderly} in good order, {lost} lost; refused: {refused}");
     let reloaded_at = reloaded_at.and_then(|at| Timestamp::try_from(at).ok());
     let line = match reloaded_at {

@@ -2,12 +2,14 @@
 
 use std::net::IpAddr;
 
+use anyhow::bail;
 use ipnet::IpNet;
 use jiff::ZonedDateTime;
 
 use super::options::Options;
 use super::record::Record;
 use super::times;
+use crate::explain;
 
 /// Which records count.
 #[derive(Debug)]
@@ -22,12 +24,23 @@ pub struct Filters {
 
 impl Filters {
     /// # Errors
-    /// A time is none.
+    /// A time is none, or the period would be empty.
     pub fn of(options: &Options, now: &ZonedDateTime) -> anyhow::Result<Filters> {
         let time = |text: &Option<String>| text.as_ref().map(|text| times::parse(text, now)).transpose();
+        let (since, until) = (time(&options.since)?, time(&options.until)?);
+        if let (Some(begin), Some(end)) = (since, until)
+            && begin >= end
+        {
+            let zone = now.time_zone();
+            bail!(
+                "--since ({}) is not before --until ({})",
+                times::local(begin, zone),
+                times::local(end, zone)
+            );
+        }
         Ok(Filters {
-            since: time(&options.since)?,
-            until: time(&options.until)?,
+            since,
+            until,
             listener: options.listener.clone(),
             peer: options.peer,
             reason: options.reason.clone(),
@@ -53,6 +66,12 @@ impl Filters {
     /// Whether only some of the connections are asked for: then no totals can be held against the summaries.
     pub fn is_selective(&self) -> bool {
         self.listener.is_some() || self.peer.is_some() || self.reason.is_some() || self.verdict.is_some()
+    }
+
+    /// A reason or verdict asked for that this version does not know, as one with a typing error.
+    pub fn unknown_word(&self) -> Option<&str> {
+        let words = [&self.reason, &self.verdict].into_iter().flatten();
+        words.map(String::as_str).find(|word| explain::all().iter().all(|entry| entry.name != *word))
     }
 
     /// Whether a close is asked for.

@@ -19,6 +19,8 @@ pub struct Findings {
     pub hosts: Vec<String>,
     pub versions: Vec<String>,
     pub records: u64,
+    /// Those of them that `--since` and `--until` leave out.
+    pub outside: Outside,
     pub totals: Totals,
     /// Close records that the filters let through.
     pub closes: u64,
@@ -42,6 +44,22 @@ pub struct Findings {
     pub stalls: u64,
     pub longest_stall_ms: u64,
     pub losses: Losses,
+}
+
+impl Findings {
+    /// Whether nothing is in the time asked for.
+    pub fn is_outside(&self) -> bool {
+        self.outside.records > 0 && self.outside.records == self.records
+    }
+}
+
+/// Records outside of the time asked for.
+#[derive(Debug, Default, Serialize)]
+pub struct Outside {
+    pub records: u64,
+    /// Of the first and the last of them.
+    pub since: Option<String>,
+    pub until: Option<String>,
 }
 
 /// A row of a table.

@@ -4,7 +4,7 @@ use memchr::memmem;
 use serde_json::Value;
 
 use super::record::{Record, number};
-use super::{scan, usual};
+use super::{scan, times, usual};
 
 /// What a line turned out to be.
 #[expect(clippy::large_enum_variant, reason = "nearly all are records, and none is kept")]
@@ -50,7 +50,7 @@ fn journal<'a>(line: &'a [u8], space: &'a mut String) -> Line<'a> {
     let scanned = scan::fields(line, |name, value| {
         match name {
             b"__REALTIME_TIMESTAMP" => {
-                record.time = number(value).and_then(|time| i64::try_from(time).ok());
+                record.time = times::of_journal(value);
                 names_a_time = true;
             }
             b"_HOSTNAME" => record.host = value,
@@ -122,7 +122,7 @@ fn any_json<'a>(line: &[u8], space: &'a mut String) -> Line<'a> {
     for (name, place) in places {
         let value = space.get(place).unwrap_or_default();
         match name {
-            "__REALTIME_TIMESTAMP" => record.time = value.parse().ok(),
+            "__REALTIME_TIMESTAMP" => record.time = times::of_journal(value.as_bytes()),
             "_HOSTNAME" => record.host = value.as_bytes(),
             "MESSAGE" => message = value,
             _ if is_entry => {

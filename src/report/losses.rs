@@ -22,6 +22,10 @@ pub struct Losses {
 }
 
 impl Losses {
+    pub fn note_suppressed(&mut self, messages: u64) {
+        self.suppressed = self.suppressed.saturating_add(messages);
+    }
+
     pub fn note_broken(&mut self, what: String) {
         if self.broken_inputs.len() < NAMED {
             self.broken_inputs.push(what);

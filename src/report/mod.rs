@@ -3,6 +3,7 @@
 //! `source` finds the input, `lines` splits it within bounds, `formats` understands a line, `tally` counts, and
 //! `page`, `json` and `svg` tell. Memory is bounded by constants, whatever the log holds. docs/report.md has the rules.
 
+mod daemons;
 mod filters;
 mod findings;
 mod formats;
@@ -13,6 +14,7 @@ mod lines;
 mod losses;
 mod mass;
 mod options;
+mod packed;
 mod page;
 mod progress;
 mod reader;
@@ -21,7 +23,6 @@ mod runs;
 mod scan;
 mod source;
 mod svg;
-
 mod tally;
 mod timeline;
 mod times;
@@ -44,17 +45,22 @@ use tally::Tally;
 #[derive(Debug)]
 pub struct NothingUnderstood {
     lines: u64,
+    /// Inputs that broke off.
+    broken: Vec<String>,
+    is_of_journal: bool,
 }
 
 impl Display for NothingUnderstood {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            formatter,
-            "no record was understood in {} lines\n\
-             looked for: pulse-echo's JSON log (flat objects with \"timestamp\" and \"event\"), its text log (lines with event=...), \
-             and journalctl -o json of its unit; each plain, gzip or zstd",
-            self.lines
-        )
+        writeln!(formatter, "no record was understood in {} lines", self.lines)?;
+        self.broken.iter().try_for_each(|broken| writeln!(formatter, "broke off: {broken}"))?;
+        formatter.write_str(if self.is_of_journal && self.lines == 0 {
+            "journalctl showed nothing of the unit: is that its name, was it up in that time, and may you read the journal \
+             (as root, or as a member of the group systemd-journal)?"
+        } else {
+            "looked for: pulse-echo's JSON log (flat objects with \"timestamp\" and \"event\"), its text log (lines with event=...), \
+             and journalctl -o json of its unit; each plain, gzip or zstd"
+        })
     }
 }
 
@@ -71,7 +77,11 @@ pub fn run(options: &Options) -> anyhow::Result<String> {
     let mut tally = Tally::default();
     reader::read(sources, &filters, &mut tally)?;
     if tally.understood == 0 {
-        return Err(NothingUnderstood { lines: tally.losses.lines }.into());
+        let losses = tally.losses;
+        let is_of_journal = options.files.is_empty();
+        return Err(
+            NothingUnderstood { lines: losses.lines, broken: losses.broken_inputs, is_of_journal }.into()
+        );
     }
     let findings = tally.finish(&zone, options.top);
     if let Some(file) = &options.svg {
@@ -81,6 +91,7 @@ pub fn run(options: &Options) -> anyhow::Result<String> {
     let layout = Layout::of(&io::stdout());
     Ok(match (options.format, options.by) {
         (Format::Json, _) => json::document(&findings),
+        (Format::Text, _) if findings.is_outside() => page::outside(&findings),
         (Format::Text, Some(by)) => page::table(&findings, by, &layout),
         (Format::Text, None) => page::page(&findings, &filters, &layout),
     })

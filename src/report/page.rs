@@ -34,6 +34,16 @@ impl Layout {
     }
 }
 
+/// Instead of a page with nothing on it.
+pub fn outside(findings: &Findings) -> String {
+    let outside = &findings.outside;
+    let when = match (&outside.since, &outside.until) {
+        (Some(since), Some(until)) => format!("they are from {since} to {until}"),
+        _ => "they have no times".to_owned(),
+    };
+    format!("None of {} records is in the time asked for: {when}.\n", grouped(outside.records))
+}
+
 /// One table alone.
 pub fn table(findings: &Findings, by: By, layout: &Layout) -> String {
     let mut page = Page { text: String::new(), layout };
@@ -46,9 +56,11 @@ pub fn page(findings: &Findings, filters: &Filters, layout: &Layout) -> String {
     let mut page = Page { text: String::new(), layout };
     page.head(findings);
     page.totals(findings, filters);
-    page.mass_events(findings);
-    page.section("Close reasons");
-    page.rows(&findings.by_reason, findings.closes);
+    if findings.closes > 0 {
+        page.mass_events(findings);
+        page.section("Close reasons");
+        page.rows(&findings.by_reason, findings.closes);
+    }
     if !findings.by_verdict.is_empty() {
         page.section("Verdicts on silent peers");
         page.rows(&findings.by_verdict, findings.by_verdict.iter().map(|row| row.closes).sum());
@@ -118,13 +130,16 @@ impl Page<'_> {
             ("closed", totals.closed),
             ("open", totals.open),
             ("refused", totals.refused.or(Some(findings.refused_records))),
-            ("null, only counted", totals.null_connections),
+            ("null, only counted", totals.null_only_counted),
             ("close records", Some(totals.close_records)),
             ("starts", Some(totals.starts)),
         ];
         let known =
             numbers.iter().filter_map(|(name, number)| Some(format!("{name} {}", grouped((*number)?))));
         self.paragraph("  ", &known.collect::<Vec<_>>().join(" · "));
+        if totals.daemons > 1 {
+            self.line(&format!("  By their totals these are the logs of {} daemons.", totals.daemons));
+        }
         match totals.missing_close_records {
             Some(0) => self.line("  They reconcile: every close that the summaries count is told for."),
             Some(missing) if missing > 0 => {
@@ -143,13 +158,32 @@ impl Page<'_> {
             }
             None => self.paragraph("  ", "No summary in the log: whether it is complete cannot be told."),
         }
-        if filters.is_selective() {
+        if filters.is_selective() && findings.closes == 0 {
+            self.line("  No close is as asked for.");
+            if let Some(word) = filters.unknown_word() {
+                let text = format!(
+                    "{word:?} is no reason or verdict that this version knows: see pulse-echo explain."
+                );
+                self.paragraph("  ", &text);
+            }
+        } else if filters.is_selective() {
             self.line(&format!("  What follows is of the {} closes asked for.", grouped(findings.closes)));
         }
         if findings.null_closes > 0 {
             let text = format!(
                 "{} of the closes are of peers that sent no byte and left, as health checks do; they are not counted as lost.",
                 grouped(findings.null_closes)
+            );
+            self.paragraph("  ", &text);
+        }
+        let carried = &totals.carried;
+        if carried.times > 0 {
+            let pause = span(carried.longest_pause_ms, 1000);
+            let text = format!(
+                "Restarts that kept connections: {}. {} connections went on, {} were lost; nobody served them for {pause} at the longest.",
+                grouped(carried.times),
+                grouped(carried.connections),
+                grouped(carried.lost)
             );
             self.paragraph("  ", &text);
         }
@@ -198,6 +232,9 @@ impl Page<'_> {
     }
 
     fn distributions(&mut self, findings: &Findings) {
+        if findings.lifetime_ms.is_none() {
+            return;
+        }
         self.section("Distributions");
         self.line(&format!("  {:<16} {:>10} {:>10} {:>10} {:>10}", "", "p50", "p90", "p99", "max"));
         let milliseconds = |value: u64| span(value, 1000);
@@ -250,7 +287,7 @@ impl Page<'_> {
                 "start" => 'S',
                 "stop" => 'E',
                 "stall" => 'Z',
-                "handover" | "handover failed" => 'H',
+                "handover" | "start in a handover" | "adopted" | "handover failed" => 'H',
                 _ => 'R',
             };
             if let Some(column) = usize::try_from(place).ok().and_then(|place| letters.get_mut(place))

@@ -8,6 +8,8 @@ use super::times::Clock;
 
 /// A log that is read.
 struct Log {
+    /// Which one it is: 0, 1, …
+    input: usize,
     source: Source,
     clock: Clock,
     /// For values that are not in the line as they are.
@@ -21,8 +23,9 @@ struct Log {
 /// # Errors
 /// None today; what is broken is counted.
 pub fn read(sources: Sources, filters: &Filters, tally: &mut Tally) -> anyhow::Result<()> {
-    let log = |source| Log { source, clock: Clock::default(), space: String::new(), next: None };
-    let mut logs: Vec<Log> = sources.list.into_iter().map(log).collect();
+    let log =
+        |(input, source)| Log { input, source, clock: Clock::default(), space: String::new(), next: None };
+    let mut logs: Vec<Log> = sources.list.into_iter().enumerate().map(log).collect();
     match logs.as_mut_slice() {
         [only] => {
             while let Some(place) = next_line(&mut only.source, tally) {
@@ -78,7 +81,7 @@ impl Log {
 
     #[inline]
     fn take(&mut self, place: (usize, usize), filters: &Filters, tally: &mut Tally) {
-        let Log { source, clock, space, .. } = self;
+        let Log { input, source, clock, space, .. } = self;
         let line = source.lines.line(place);
         if line.is_empty() {
             return;
@@ -94,11 +97,13 @@ impl Log {
                 } else {
                     tally.understood += 1;
                     if filters.is_in_time(record.time) {
-                        tally.add(&record, filters);
+                        tally.add(*input, &record, filters);
+                    } else {
+                        tally.leave_out(record.time);
                     }
                 }
             }
-            Line::Suppressed(messages) => tally.losses.suppressed += messages,
+            Line::Suppressed(messages) => tally.losses.note_suppressed(messages),
             Line::Foreign => tally.losses.foreign += 1,
             Line::NotUnderstood => tally.losses.not_understood += 1,
         }

@@ -27,8 +27,13 @@ pub struct Record<'a> {
     pub refused: Option<u64>,
     pub closed: Option<u64>,
     pub null_connections: Option<u64>,
+    pub null_only_counted: Option<u64>,
     pub log_lost: Option<u64>,
     pub stalled_ms: Option<u64>,
+    /// Of `adopted`.
+    pub connections: Option<u64>,
+    pub lost: Option<u64>,
+    pub pause_ms: Option<u64>,
     /// Whom the journal says it is from.
     pub host: &'a [u8],
 }
@@ -57,8 +62,12 @@ impl<'a> Record<'a> {
             b"refused" => self.refused = number(value),
             b"closed" => self.closed = number(value),
             b"null_connections" => self.null_connections = number(value),
+            b"null_only_counted" => self.null_only_counted = number(value),
             b"log_lost" => self.log_lost = number(value),
             b"stalled_ms" => self.stalled_ms = number(value),
+            b"connections" => self.connections = number(value),
+            b"lost" => self.lost = number(value),
+            b"pause_ms" => self.pause_ms = number(value),
             _ => {}
         }
     }
@@ -66,7 +75,7 @@ impl<'a> Record<'a> {
     /// Whether the peer came, sent no byte and went, as health checks and scanners do.
     #[inline]
     pub fn is_null(&self) -> bool {
-        self.rx_bytes == Some(0) && matches!(self.reason, b"peer_closed" | b"peer_reset")
+        self.rx_bytes == Some(0) && matches!(self.reason, b"peer_closed" | b"peer_reset" | b"broken_pipe")
     }
 
     /// Whether the rest of a close record, from its evidence on, has nothing for the report.

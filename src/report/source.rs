@@ -1,18 +1,17 @@
-//! Where logs come from: files, standard input, journalctl; compressed ones are told by their first bytes.
+//! Where logs come from: files, standard input, journalctl.
 
 use std::fs::File;
-use std::io::{self, Cursor, Read, Write as _};
+use std::io::{self, Read, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::rc::Rc;
 
 use anyhow::{Context as _, bail};
-use flate2::read::MultiGzDecoder;
-use ruzstd::decoding::StreamingDecoder;
 
 use super::filters::Filters;
 use super::lines::Lines;
 use super::options::Options;
+use super::packed::unpacked;
 use super::progress::{Progress, Watched};
 
 /// The unit that is asked where nothing is given.
@@ -70,52 +69,6 @@ fn of_file(path: &Path, progress: &Rc<Progress>) -> anyhow::Result<Source> {
     Ok(Source { name: path.display().to_string(), lines: Lines::new(unpacked(input)?) })
 }
 
-/// RFC 1952, section 2.3.1, and RFC 8878, section 3.1.1.
-fn unpacked(mut input: Box<dyn Read>) -> io::Result<Box<dyn Read>> {
-    let mut magic = Vec::with_capacity(4);
-    input.by_ref().take(4).read_to_end(&mut magic)?;
-    let is_gzip = magic.starts_with(&[0x1f, 0x8b]);
-    let is_zstd = magic == [0x28, 0xb5, 0x2f, 0xfd];
-    let whole = Cursor::new(magic).chain(input);
-    Ok(if is_gzip {
-        Box::new(MultiGzDecoder::new(whole))
-    } else if is_zstd {
-        Box::new(Frames { input: Some(Box::new(whole)), frame: None })
-    } else {
-        Box::new(whole)
-    })
-}
-
-/// The frames of a zstd file, one after the other.
-struct Frames {
-    /// `None` while a frame has it.
-    input: Option<Box<dyn Read>>,
-    frame: Option<StreamingDecoder<Box<dyn Read>, ruzstd::decoding::FrameDecoder>>,
-}
-
-impl Read for Frames {
-    fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
-        loop {
-            if let Some(frame) = &mut self.frame {
-                let read = frame.read(space)?;
-                if read > 0 || space.is_empty() {
-                    return Ok(read);
-                }
-                self.input = self.frame.take().map(StreamingDecoder::into_inner);
-            }
-            let Some(mut input) = self.input.take() else {
-                return Ok(0);
-            };
-            let mut first = [0; 1];
-            if input.read(&mut first)? == 0 {
-                return Ok(0);
-            }
-            let whole: Box<dyn Read> = Box::new(Cursor::new(first).chain(input));
-            self.frame = Some(StreamingDecoder::new(whole).map_err(io::Error::other)?);
-        }
-    }
-}
-
 fn of_journal(unit: &str, filters: &Filters) -> anyhow::Result<Source> {
     let service = if unit.contains('.') { unit.to_owned() } else { format!("{unit}.service") };
     let mut command = Command::new("journalctl");
@@ -139,7 +92,14 @@ struct Journal<R> {
 
 impl<R: Read> Read for Journal<R> {
     fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
-        self.output.read(space)
+        let length = self.output.read(space)?;
+        if length == 0 && !space.is_empty() {
+            let status = self.child.wait()?;
+            if !status.success() {
+                return Err(io::Error::other(format!("journalctl failed: {status}")));
+            }
+        }
+        Ok(length)
     }
 }
 

@@ -6,8 +6,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use hdrhistogram::Histogram;
 use jiff::tz::TimeZone;
 
+use super::daemons::Daemons;
 use super::filters::Filters;
-use super::findings::{Bucket, Findings, Line, Moment, Quantiles, Row};
+use super::findings::{Bucket, Findings, Line, Moment, Outside, Quantiles, Row};
 use super::kinds::Kinds;
 use super::losses::Losses;
 use super::mass::is_unusual;
@@ -30,10 +31,12 @@ pub struct Tally {
     pub understood: u64,
     pub losses: Losses,
     period: Option<(i64, i64)>,
+    /// Records outside of the time asked for, and when they are from.
+    outside: (u64, Option<(i64, i64)>),
     hosts: Words,
     versions: Words,
     listeners: Words,
-    runs: Runs,
+    daemons: Daemons,
     kinds: Kinds,
     closes: u64,
     null_closes: u64,
@@ -60,10 +63,11 @@ impl Default for Tally {
             understood: 0,
             losses: Losses::default(),
             period: None,
+            outside: (0, None),
             hosts: Words::default(),
             versions: Words::default(),
             listeners: Words::default(),
-            runs: Runs::default(),
+            daemons: Daemons::default(),
             kinds: Kinds::default(),
             closes: 0,
             null_closes: 0,
@@ -120,39 +124,47 @@ impl Words {
 impl Tally {
     /// Counts a record.
     #[inline]
-    pub fn add(&mut self, record: &Record<'_>, filters: &Filters) {
-        if let Some(time) = record.time {
-            let (first, last) = self.period.unwrap_or((time, time));
-            self.period = Some((first.min(time), last.max(time)));
-        }
+    pub fn add(&mut self, input: usize, record: &Record<'_>, filters: &Filters) {
+        widen(&mut self.period, record.time);
         if !record.host.is_empty() {
             self.hosts.add(record.host, false);
         }
         match record.event {
-            b"close" => self.close(record, filters),
-            b"summary" => self.runs.summary(record),
-            b"open" => self.runs.open(),
-            b"refuse" => self.refused_records += record.count.unwrap_or(1),
-            _ => self.rare(record),
+            b"close" => self.close(input, record, filters),
+            b"summary" => self.daemons.count(input, record, |runs| runs.summary(record)),
+            b"open" => self.daemons.count(input, record, Runs::open),
+            b"refuse" => {
+                self.refused_records = self.refused_records.saturating_add(record.count.unwrap_or(1));
+            }
+            _ => self.rare(input, record),
         }
     }
 
-    fn rare(&mut self, record: &Record<'_>) {
+    /// Counts a record outside of the time asked for.
+    pub fn leave_out(&mut self, time: Option<i64>) {
+        self.outside.0 += 1;
+        widen(&mut self.outside.1, time);
+    }
+
+    fn rare(&mut self, input: usize, record: &Record<'_>) {
         let mark = match record.event {
             b"starting" => {
                 self.versions.add(record.version, false);
-                self.runs.start();
-                "start"
+                if self.daemons.count(input, record, Runs::start) { "start" } else { "start in a handover" }
             }
             b"stopped" => "stop",
             b"reload" => "reload",
             b"reload_failed" => "reload failed",
             b"handover" => {
-                self.runs.hand_over();
+                self.daemons.count(input, record, Runs::hand_over);
                 "handover"
             }
+            b"adopted" => {
+                self.daemons.count(input, record, |runs| runs.adopt(record));
+                "adopted"
+            }
             b"handover_failed" => {
-                self.runs.keep();
+                self.daemons.count(input, record, Runs::fail);
                 "handover failed"
             }
             b"stall" => {
@@ -167,8 +179,8 @@ impl Tally {
         }
     }
 
-    fn close(&mut self, record: &Record<'_>, filters: &Filters) {
-        self.runs.close(record.conn);
+    fn close(&mut self, input: usize, record: &Record<'_>, filters: &Filters) {
+        self.daemons.count(input, record, |runs| runs.close(record));
         let peer = address(record.peer);
         if !filters.takes(record, peer) {
             return;
@@ -207,7 +219,12 @@ impl Tally {
             hosts: self.hosts.names(),
             versions: self.versions.names(),
             records: self.understood,
-            totals: self.runs.finish(),
+            outside: Outside {
+                records: self.outside.0,
+                since: self.outside.1.map(|(first, _)| local(first)),
+                until: self.outside.1.map(|(_, last)| local(last)),
+            },
+            totals: self.daemons.finish(),
             closes: self.closes,
             null_closes: self.null_closes,
             refused_records: self.refused_records,
@@ -228,6 +245,14 @@ impl Tally {
             longest_stall_ms: self.longest_stall_ms,
             losses: self.losses,
         }
+    }
+}
+
+#[inline]
+fn widen(period: &mut Option<(i64, i64)>, time: Option<i64>) {
+    if let Some(time) = time {
+        let (first, last) = period.unwrap_or((time, time));
+        *period = Some((first.min(time), last.max(time)));
     }
 }
 

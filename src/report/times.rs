@@ -5,6 +5,8 @@ use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp, ToSpan as _, ZonedDateTime};
 
+use super::record::number;
+
 /// Microseconds in a second.
 pub const SECOND: i64 = 1_000_000;
 
@@ -32,6 +34,12 @@ impl Clock {
         }
         Some(self.time + microseconds(fraction)?)
     }
+}
+
+/// `__REALTIME_TIMESTAMP`: microseconds since 1970. One that no calendar has is no time.
+pub fn of_journal(text: &[u8]) -> Option<i64> {
+    let time = i64::try_from(number(text)?).ok()?;
+    Timestamp::from_microsecond(time).is_ok().then_some(time)
 }
 
 /// `.208739` and shorter or longer ones.

@@ -22,8 +22,10 @@ pub fn close(line: &[u8]) -> Option<Record<'_>> {
     record.verdict = rest.text(b",\"verdict\":\"").unwrap_or_default();
     record.listener = rest.text(b",\"listener\":\"")?;
     record.peer = rest.text(b",\"peer\":\"")?;
+    rest.text(b",\"proxy\":\"");
     rest.text(b",\"local\":\"");
     record.conn = Some(rest.number(b",\"conn\":")?);
+    rest.literal(b",\"null_connection\":true");
     record.lifetime_ms = Some(rest.number(b",\"lifetime_ms\":")?);
     record.idle_ms = Some(rest.number(b",\"idle_ms\":")?);
     record.rx_bytes = Some(rest.number(b",\"rx_bytes\":")?);
@@ -103,10 +105,14 @@ mod tests {
     fn every_close_of_the_daemon_is_usual_and_read_as_the_scanner_reads_it() {
         let closes: Vec<&str> = LOG.lines().filter(|line| line.contains("\"event\":\"close\"")).collect();
         assert_eq!(closes.len(), 36);
-        for line in closes {
+        for line in closes.into_iter().chain(PROXIED.lines()) {
             assert_eq!(close(line.as_bytes()), scan::record(line.as_bytes()).ok(), "{line}");
         }
     }
+
+    /// What it wrote of connections that came through a proxy.
+    const PROXIED: &str = r#"{"timestamp":"2026-12-01T04:39:53.020075Z","level":"INFO","message":"[2001:db8::7]:8080: the peer came and went without a byte, as health checks and port scanners do","event":"close","reason":"peer_closed","listener":"r","peer":"[2001:db8::7]:8080","proxy":"127.0.0.1:54570","local":"127.0.0.1:18932","conn":2,"null_connection":true,"lifetime_ms":0,"idle_ms":0,"rx_bytes":0,"tx_bytes":0,"unechoed_bytes":0}
+{"timestamp":"2026-12-01T04:39:53.020163Z","level":"WARN","message":"[490e:79f3:3576:e219:54b3:71b6:a1e8:3436]:20074: the peer reset the connection (RST)","event":"close","reason":"peer_reset","listener":"p","peer":"[490e:79f3:3576:e219:54b3:71b6:a1e8:3436]:20074","proxy":"127.0.0.1:46504","local":"127.0.0.1:18931","conn":6,"lifetime_ms":0,"idle_ms":0,"rx_bytes":6,"tx_bytes":6,"unechoed_bytes":6,"probes_sent":0,"probes_answered":0,"probes_missed":0,"errno":"EPIPE","op":"write"}"#;
 
     #[test]
     fn nothing_that_was_cut_is_usual() {

@@ -6,6 +6,7 @@ mod deadlines;
 mod failures;
 mod fairness;
 mod heartbeat;
+mod introduction;
 mod lifetime;
 mod pipes;
 mod reload;

@@ -39,6 +39,9 @@ pub const UNLIMITED: Timing =
 /// No test lasts longer in virtual time; what has not ended by then never will.
 const NEVER: Duration = Duration::from_secs(3 * 365 * 24 * 60 * 60);
 
+/// The far end, for records.
+const PEER: ([u8; 4], u16) = ([192, 0, 2, 1], 40_000);
+
 /// A connection being served.
 pub struct Link {
     pub peer: Peer,
@@ -67,13 +70,23 @@ impl Link {
         Link::open(&EventLoop::start(Arc::default()), Protocol::Raw, timing, 0)
     }
 
+    /// A line connection that a proxy is to introduce.
+    pub fn behind_proxy(timing: Timing) -> Link {
+        let options = ListenerOptions { requires_proxy_header: true, ..options(Protocol::Line, timing) };
+        Link::with_options(&EventLoop::start(Arc::default()), &options, 0)
+    }
+
     /// A connection on the given event loop.
     pub fn open(event_loop: &Rc<EventLoop>, protocol: Protocol, timing: Timing, jitter: Jitter) -> Link {
+        Link::with_options(event_loop, &options(protocol, timing), jitter)
+    }
+
+    fn with_options(event_loop: &Rc<EventLoop>, options: &ListenerOptions, jitter: Jitter) -> Link {
         let opened_at = Instant::now();
         let peer = Peer(Rc::new(RefCell::new(State::new(opened_at))));
         let wire = Wire(Rc::clone(&peer.0));
-        let task = serve(wire, event_loop, protocol, timing, jitter);
-        Link { peer, event_loop: Rc::clone(event_loop), protocol, opened_at, task }
+        let task = serve_with(wire, event_loop, options, jitter);
+        Link { peer, event_loop: Rc::clone(event_loop), protocol: options.protocol, opened_at, task }
     }
 
     /// A connection of the program before, alone on its event loop.
@@ -85,7 +98,8 @@ impl Link {
         let peer = Peer(Rc::new(RefCell::new(State::new(opened_at))));
         let (wire, pause) = (Wire(Rc::clone(&peer.0)), Duration::from_millis(30));
         let options = options(protocol, timing);
-        let restored = Connection::restore(wire, &options, Rc::clone(&event_loop), state, pause);
+        let restored =
+            Connection::restore(wire, 1, PEER.into(), &options, Rc::clone(&event_loop), state, pause);
         let connection = restored.map_err(|(_, why)| why)?;
         Ok(Link { peer, event_loop, protocol, opened_at, task: attend(connection, opened_at) })
     }
@@ -137,8 +151,17 @@ pub fn serve<T: Transport + 'static>(
     timing: Timing,
     jitter: Jitter,
 ) -> JoinHandle<Outcome> {
+    serve_with(stream, event_loop, &options(protocol, timing), jitter)
+}
+
+fn serve_with<T: Transport + 'static>(
+    stream: T,
+    event_loop: &Rc<EventLoop>,
+    options: &ListenerOptions,
+    jitter: Jitter,
+) -> JoinHandle<Outcome> {
     let opened_at = Instant::now();
-    let connection = Connection::new(stream, &options(protocol, timing), Rc::clone(event_loop), jitter);
+    let connection = Connection::new(stream, 1, PEER.into(), options, Rc::clone(event_loop), jitter);
     attend(connection, opened_at)
 }
 
@@ -151,7 +174,13 @@ fn attend<T: Transport + 'static>(connection: Connection<T>, opened_at: Instant)
 }
 
 fn options(protocol: Protocol, timing: Timing) -> ListenerOptions {
-    ListenerOptions { name: "test".into(), address: ([127, 0, 0, 1], 0).into(), protocol, timing }
+    ListenerOptions {
+        name: "test".into(),
+        address: ([127, 0, 0, 1], 0).into(),
+        protocol,
+        requires_proxy_header: false,
+        timing,
+    }
 }
 
 pub async fn end_of(task: &mut JoinHandle<Outcome>) -> Outcome {

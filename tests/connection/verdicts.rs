@@ -46,6 +46,24 @@ async fn a_heartbeat_that_a_living_host_leaves_unanswered_is_its_applications_si
     assert_eq!(silence.asked, Some(Duration::from_secs(15)), "by the last acknowledgement at the first miss");
 }
 
+/// The proxy that speaks for itself is the peer.
+#[tokio::test(flavor = "local", start_paused = true)]
+async fn a_silence_behind_a_proxy_is_not_said_to_be_the_peers() {
+    let table = [
+        ("PROXY TCP4 192.0.2.7 198.51.100.1 8080 7\r\n", Verdict::BeyondProxy),
+        ("PROXY UNKNOWN\r\n", Verdict::PeerHung),
+    ];
+    for (header, verdict) in table {
+        let mut link = Link::behind_proxy(DEFAULTS);
+        link.peer.sends(header);
+        link.peer.looks_like(LIVING_HOST);
+        link.peer.has_acknowledged(EVERYTHING);
+        let outcome = link.ended().await;
+        outcome.expect(30_000, CloseReason::HeartbeatTimeout);
+        assert_eq!(outcome.verdict(), Some(verdict), "{header}");
+    }
+}
+
 /// What is asked several times may be answered several times in vain as well.
 #[tokio::test(flavor = "local", start_paused = true)]
 async fn an_application_is_not_blamed_for_a_path_that_loses_packets() {

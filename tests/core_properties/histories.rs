@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::TestCaseResult;
 use pulse_echo::core::{
-    Close, CloseReason, Deadlines, Evidence, HEADROOM, Heartbeat, Jitter, Moment, PUNCTUAL, Protocol,
-    Session, Step, Timing,
+    Close, CloseReason, Deadlines, Evidence, HEADROOM, Heartbeat, Jitter, Liveness, Moment, PUNCTUAL,
+    Protocol, Session, Step, Timing,
 };
 
 use crate::model::{Model, What, heartbeat, timing};
@@ -70,6 +70,8 @@ struct Life {
     session: Session,
     model: Model,
     now: Moment,
+    /// What the timer was set to. It is moved forward only when it fires.
+    timer_at: Option<Moment>,
     room: usize,
     unsent: usize,
     unsent_is_probe: bool,
@@ -90,6 +92,7 @@ impl Life {
             session: Session::new(Protocol::Line, now, jitter),
             model: Model::new(timing, now),
             now,
+            timer_at: None,
             room: usize::MAX,
             unsent: 0,
             unsent_is_probe: false,
@@ -127,7 +130,10 @@ impl Life {
                 self.send(rest.len());
             }
             Event::EndOfInput => {}
-            Event::HandOver => self.session = handed_over(&self.session, self.now),
+            Event::HandOver => {
+                self.session = handed_over(&self.session, self.now);
+                self.timer_at = None;
+            }
             Event::Stop(grace) => {
                 let until = grace.map(|grace| self.now + Duration::from_millis(grace));
                 self.session.finish(CloseReason::ServerShutdown, until);
@@ -267,7 +273,20 @@ impl Life {
         self.session.report(self.now, &Evidence::default()).lifetime
     }
 
-    fn check(&self) -> TestCaseResult {
+    /// A timer that is left where it is, without a look at the deadlines, fires in time for all of them.
+    fn move_timer(&mut self) -> TestCaseResult {
+        let next = self.session.next_timeout(&self.timing);
+        let shortest_wait = Liveness::shortest_wait(&self.timing);
+        let pending = self.timer_at.filter(|at| *at > self.now);
+        match pending.filter(|at| self.session.is_timer_early_enough(*at, shortest_wait)) {
+            Some(at) => prop_assert!(next.is_none_or(|next| next >= at), "{:?} is due before {:?}", next, at),
+            None => self.timer_at = pending.into_iter().chain(next).min(),
+        }
+        Ok(())
+    }
+
+    fn check(&mut self) -> TestCaseResult {
+        self.move_timer()?;
         let next = self.session.next_timeout(&self.timing);
         let must_by = self.model.windows().iter().map(|window| window.latest).min();
         let in_time = must_by.is_none_or(|must_by| next.is_some_and(|next| next <= must_by));

@@ -1,17 +1,15 @@
 //! `pulse-echo report`: the same page whatever the format, exact counts, mass events, and logs that are none.
 
+mod hostile;
 mod logs;
+mod packed;
+mod restarts;
 
 use std::fs;
 use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use flate2::Compression;
-use flate2::write::GzEncoder;
-use proptest::prelude::*;
-use proptest::test_runner::Config;
-use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 use serde_json::Value;
 
 use logs::{Close, FAULTS, as_journal, as_text, night, written};
@@ -49,113 +47,6 @@ fn a_night_of_faults_is_one_page_in_every_format() {
     assert_eq!(report(&[as_journal(FAULTS)], &[]), page);
     assert!(include_str!("../../README.md").contains(page), "the README shows another page");
     assert!(page.lines().all(|line| line.chars().count() <= 80), "{page}");
-}
-
-fn gzip(log: &[u8]) -> Vec<u8> {
-    let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
-    packed.write_all(log).unwrap();
-    packed.finish().unwrap()
-}
-
-fn zstd(log: &[u8]) -> Vec<u8> {
-    let (one, other) = log.split_at(log.len() / 2);
-    [one, other].map(|part| compress_to_vec(part, CompressionLevel::Fastest)).concat()
-}
-
-proptest! {
-    #![proptest_config(Config { cases: 12, failure_persistence: None, ..Config::default() })]
-
-    /// Each record goes to one of some files, in one of the formats, packed or not.
-    #[test]
-    fn splitting_interleaving_and_packing_change_nothing(
-        places in prop::collection::vec(0..4_usize, FAULTS.lines().count()),
-        packing in prop::collection::vec(0..3, 4),
-    ) {
-        let mut files = vec![Vec::new(); 4];
-        for (line, place) in FAULTS.lines().zip(places) {
-            let line = match place {
-                0 => as_text(line),
-                1 => as_journal(line),
-                _ => format!("{line}\n"),
-            };
-            files[place].extend_from_slice(line.as_bytes());
-        }
-        let files: Vec<Vec<u8>> = files.iter().zip(packing).map(|(file, packing)| match packing {
-            0 => file.clone(),
-            1 => gzip(file),
-            _ => zstd(file),
-        }).collect();
-        prop_assert_eq!(report(&files, &[]), include_str!("faults.txt"));
-    }
-}
-
-/// Lines that look like records up to some place, and some that are none at all.
-fn hostile_lines() -> Vec<Vec<u8>> {
-    let mut random = fastrand::Rng::with_seed(1);
-    let close = FAULTS.lines().find(|line| line.contains("\"close\"")).unwrap().as_bytes();
-    let mut lines: Vec<Vec<u8>> = (0..190)
-        .map(|_| {
-            let mut line = close[..random.usize(1..close.len() - 1)].to_vec();
-            let place = random.usize(..line.len());
-            line[place] = random.u8(128..);
-            line
-        })
-        .collect();
-    lines.extend(
-        [
-            &b"{}"[..],
-            b"[]",
-            b"{\"timestamp\":1}",
-            b"\xff\xfe\0",
-            b"event=close",
-            b"{\"a\":{\"b\":[]}}",
-            b"null",
-        ]
-        .map(<[u8]>::to_vec),
-    );
-    lines.push("[".repeat(100_000).into_bytes());
-    lines.push(vec![b'x'; 700_000]);
-    lines.push([b"{\"timestamp\":", "[".repeat(9_000).as_bytes()].concat());
-    lines
-}
-
-#[test]
-fn hostile_lines_are_counted_and_stop_nothing() {
-    let lines = hostile_lines();
-    assert_eq!(lines.len(), 200);
-    let mut log = Vec::new();
-    for (number, line) in lines.iter().enumerate() {
-        log.extend_from_slice(line);
-        log.push(b'\n');
-        if let Some(record) = FAULTS.lines().nth(number) {
-            log.extend_from_slice(format!("{record}\r\n").as_bytes());
-        }
-    }
-    let findings: Value = serde_json::from_str(&report(&[log], &["--format", "json"])).unwrap();
-    assert_eq!(findings["losses"]["not_understood"], 199, "{findings}");
-    assert_eq!(findings["losses"]["overlong_lines"], 1, "{findings}");
-    assert_eq!(findings["records"], FAULTS.lines().count(), "{findings}");
-    assert_eq!(findings["totals"]["missing_close_records"], 0, "{findings}");
-}
-
-#[test]
-fn nothing_understood_is_65_and_says_what_was_looked_for() {
-    for input in [hostile_lines().join(&b'\n'), Vec::new(), b"Nov 25 host sshd[1]: hello\n".to_vec()] {
-        let output = run(&[input], &[]);
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(65), "{said}");
-        assert!(
-            output.stdout.is_empty() && said.contains("looked for") && said.contains("journalctl -o json"),
-            "{said}"
-        );
-    }
-}
-
-#[test]
-fn a_packed_log_that_was_cut_counts_as_far_as_it_goes() {
-    let packed = gzip(FAULTS.repeat(20).as_bytes());
-    let page = report(&[&packed[..packed.len() / 2]], &[]);
-    assert!(page.contains("broke off"), "{page}");
 }
 
 #[test]
@@ -259,6 +150,26 @@ fn filters_take_what_is_asked_for() {
     assert_eq!((count(&["--listener", "line"]), count(&["--listener", "raw"])), (all, 0));
     assert_eq!(run(&[&log], &["--since", "half past"]).status.code(), Some(1));
     assert_eq!(run(&[&log], &["--peer", "nobody"]).status.code(), Some(2));
+}
+
+#[test]
+fn what_holds_nothing_is_said_instead_of_shown() {
+    let none = "None of 43 records is in the time asked for: they are from 2026-12-01T01:30:44+00:00 to \
+                2026-12-01T01:30:51+00:00.\n";
+    for by in [&[][..], &["--by", "peer"]] {
+        assert_eq!(report(&[FAULTS], &[by, &["--since", "2027-01-01"]].concat()), none);
+    }
+    let page = report(&[FAULTS], &["--reason", "peer_rest"]);
+    assert!(
+        page.contains("No close is as asked for.") && page.contains("\"peer_rest\" is no reason"),
+        "{page}"
+    );
+    assert!(!page.contains("Close reasons"), "{page}");
+    let page = report(&[FAULTS], &["--reason", "io_error"]);
+    assert!(page.contains("No close is as asked for.") && !page.contains("is no reason"), "{page}");
+    let output = run(&[FAULTS], &["--since", "2026-12-02", "--until", "2026-12-01"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(1) && said.contains("is not before --until"), "{said}");
 }
 
 #[test]

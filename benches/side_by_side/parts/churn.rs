@@ -22,7 +22,7 @@ pub fn measure(bench: &Bench) -> anyhow::Result<Table> {
     let mut records = BTreeMap::new();
     let start = |contender: &Contender| {
         let server = contender.start(&bench.cores, INTERVAL)?;
-        Ok((Churn::begin(server.address)?, server))
+        Ok((Churn::begin(server.address, contender.header())?, server))
     };
     let end = |contender: &Contender, (visitors, server)| {
         drop::<Churn>(visitors);
@@ -32,7 +32,7 @@ pub fn measure(bench: &Bench) -> anyhow::Result<Table> {
         *records.entry(contender.name.clone()).or_insert(0) += counted.closes;
         Ok(())
     };
-    let contenders: Vec<_> = bench.contenders.iter().collect();
+    let contenders: Vec<_> = bench.contenders.iter().chain(&bench.behind_proxy).collect();
     let figures = rounds.run(&contenders, start, sample, end)?;
     let rows = figures.iter().map(|figures| {
         let mut row = vec![figures.name.clone(), format!("{:.1} µs", figures.median * 1e6)];
@@ -47,7 +47,8 @@ pub fn measure(bench: &Bench) -> anyhow::Result<Table> {
         title: "A whole connection",
         note: format!(
             "Processor time of the server per connection: connect, one 64-byte echo, close; 64 at a time. pulse-echo \
-             writes a JSON record of each close to a file, the others write nothing. Medians of {rounds}; the ratio is \
+             writes a JSON record of each close to a file, the others write nothing; PROXY: with a header of version 2 \
+             before the message. Medians of {rounds}; the ratio is \
              to the bare loop in the same round, with its middle half."
         ),
         columns: vec!["server", "connection", "× bare", "half", "records"],

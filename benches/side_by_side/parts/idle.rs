@@ -30,7 +30,7 @@ pub fn measure(bench: &Bench) -> anyhow::Result<Table> {
              bare loop probes nobody; raw peers are probed by the kernel). Medians of {starts} starts."
         ),
         columns: vec!["server", "bytes"],
-        rows: bench.contenders.iter().map(row).collect::<anyhow::Result<_>>()?,
+        rows: bench.contenders.iter().chain(&bench.behind_proxy).map(row).collect::<anyhow::Result<_>>()?,
     })
 }
 
@@ -38,6 +38,7 @@ fn bytes_per_connection(bench: &Bench, contender: &Contender) -> anyhow::Result<
     let server = contender.start(&bench.cores, INTERVAL)?;
     let before = resident_bytes(server.process())?;
     let mut peers = Peers::connect(server.address, CONNECTIONS)?;
+    peers.introduce(contender.header())?;
     let patience_ends_at = now() + PATIENCE;
     while contender.probes() && peers.probed() < CONNECTIONS {
         peers.answer_probes(Duration::from_millis(100), INTERVAL)?;

@@ -93,7 +93,7 @@ fn churn(server: &Server) -> anyhow::Result<Durations> {
     let took = thread::scope(|scope| {
         let visitors = scope.spawn(|| {
             yield_to_others();
-            Churn::begin(server.address)?.run(PATIENCE, VISITS)
+            Churn::begin(server.address, b"")?.run(PATIENCE, VISITS)
         });
         let took = healthy.speak_calmly(PERIOD, || !visitors.is_finished())?;
         visitors.join().map_err(|_| anyhow::anyhow!("a load panicked"))??;

@@ -204,7 +204,10 @@ impl<'a> Connection<'a> {
         let asked = findings.and_then(|findings| findings.asked);
         let reason = if asked.is_some() { CloseReason::ReadTimeout } else { CloseReason::WriteTimeout };
         let ground = judge(&evidence, questions);
-        Close { silence: Some(Box::new(Silence { ground, evidence, asked })), ..reason.into() }
+        Close {
+            silence: Some(Box::new(Silence { ground, evidence, asked, behind_proxy: false })),
+            ..reason.into()
+        }
     }
 }
 

@@ -1,11 +1,13 @@
 //! A connection that outlives the program: its socket stays open, and what it knows goes over in words.
 
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::Context;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::origin::{Origin, OriginState};
 use super::{Connection, LAST_READS, QueueState, Stage, Transport, Unsent};
 use crate::core::{
     Bytes, CloseReason, Evidence, Implausible, Moment, Protocol, Report, Session, SessionState,
@@ -19,9 +21,19 @@ pub struct ConnectionState {
     stage: Stage,
     unsent: Bytes,
     session: SessionState,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    origin: Option<OriginState>,
 }
 
 impl ConnectionState {
+    /// Who brought it, where that is not the peer.
+    pub fn proxy(&self) -> Option<SocketAddr> {
+        match self.origin {
+            Some(OriginState::Proxied(proxy)) => Some(proxy),
+            Some(OriginState::Awaited { .. }) | None => None,
+        }
+    }
+
     /// Its figures, where it ends with this; `None`: they are damaged.
     pub fn report(&self, pause: Duration, evidence: &Evidence) -> Option<Report> {
         let now = Moment::START + Duration::MAX;
@@ -29,21 +41,25 @@ impl ConnectionState {
         Some(session.report(now, evidence))
     }
 
-    /// Its session, and its unsent bytes.
+    /// Its session, its unsent bytes, and where it comes from.
     fn restore(
         &self,
+        peer: SocketAddr,
         protocol: Protocol,
         now: Moment,
         pause: Duration,
-    ) -> Result<(Session, Vec<u8>), Implausible> {
-        let ConnectionState { stage, unsent, session } = self;
+    ) -> Result<(Session, Vec<u8>, Origin), Implausible> {
+        let ConnectionState { stage, unsent, session, origin } = self;
         let session = Session::restore(session, now, pause)?;
         Implausible::unless(session.protocol() == protocol, "its listener speaks another protocol")?;
         let unsent = Vec::try_from(unsent)?;
         let is_owed = session.unsent_bytes() == unsent.len() as u64;
         Implausible::unless(is_owed, "other bytes are unsent than are owed")?;
         stage.check(&session, &unsent)?;
-        Ok((session, unsent))
+        let mut origin = Origin::restore(peer, origin.as_ref(), now)?;
+        let awaits_header = *stage == Stage::AwaitingHeader;
+        Implausible::unless(!awaits_header || origin.introduction().is_some(), "no header is awaited")?;
+        Ok((session, unsent, origin))
     }
 }
 
@@ -55,6 +71,7 @@ impl<T: Transport> Connection<T> {
             stage: self.stage,
             unsent: self.unsent.rest().into(),
             session: self.session.snapshot(self.now()),
+            origin: self.origin.snapshot(self.now()),
         }
     }
 
@@ -64,13 +81,16 @@ impl<T: Transport> Connection<T> {
     /// No connection can be in that state; and its stream.
     pub fn restore(
         transport: T,
+        conn: u64,
+        peer: SocketAddr,
         listener: &ListenerOptions,
         event_loop: Rc<EventLoop>,
         state: &ConnectionState,
         pause: Duration,
     ) -> Result<Connection<T>, (T, Implausible)> {
         let now = event_loop.clock.now();
-        let (mut session, unsent) = match state.restore(listener.protocol, now, pause) {
+        let restored = state.restore(peer, listener.protocol, now, pause);
+        let (mut session, unsent, origin) = match restored {
             Ok(restored) => restored,
             Err(why) => return Err((transport, why)),
         };
@@ -81,6 +101,8 @@ impl<T: Transport> Connection<T> {
         let slot = event_loop.slots.take();
         Ok(Connection {
             transport,
+            conn,
+            origin,
             revision: listener.revision(),
             listener,
             event_loop,
@@ -100,7 +122,7 @@ impl Stage {
     fn check(self, session: &Session, unsent: &[u8]) -> Result<(), Implausible> {
         let ending = session.ending();
         let is_possible = match self {
-            Stage::Echoing => ending.is_none(),
+            Stage::AwaitingHeader | Stage::Echoing => ending.is_none(),
             Stage::Flushing(left) => ending.is_some() && left <= LAST_READS,
             Stage::SendingFin => ending.is_some(),
             Stage::Lingering => ending.is_some() && unsent.is_empty(),

@@ -4,11 +4,17 @@
 //! true at one instant: commands to stop, bytes to write, bytes to read, the clock.
 
 mod carried;
+mod ending;
+mod failures;
+mod introduction;
+mod origin;
+mod proxy_header;
 mod timeouts;
 mod transport;
 mod unsent;
 
 use std::io;
+use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -16,10 +22,12 @@ use std::task::{Context, Poll, ready};
 
 use serde::{Deserialize, Serialize};
 
-use super::event_loop::{EventLoop, ListenerState, Phase, QueueState, READ_BYTES, SlotId};
+use super::event_loop::{EventLoop, ListenerState, Phase, QueueState, READ_BYTES, SlotId, clock};
 use super::options::ListenerOptions;
-use crate::core::{Close, CloseReason, Evidence, HEADROOM, Jitter, Moment, Operation, Report, Session};
-use crate::tcp;
+use crate::core::{Close, CloseReason, Evidence, HEADROOM, Jitter, Moment, Report, Session};
+use crate::ops::events::{self, Identity};
+use failures::{read_failed, without_blocked, write_failed};
+use origin::Origin;
 use transport::poll_read;
 use unsent::Unsent;
 
@@ -46,6 +54,8 @@ pub struct Ended {
 #[derive(Debug)]
 pub struct Connection<T> {
     transport: T,
+    conn: u64,
+    origin: Origin,
     listener: Rc<ListenerState>,
     /// Of the listener, as far as this connection has followed it.
     revision: u32,
@@ -65,6 +75,8 @@ pub struct Connection<T> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Stage {
+    /// A proxy has to say whose connection it is.
+    AwaitingHeader,
     /// Everything received goes back.
     Echoing,
     /// We are ending it: what had arrived by then still goes back, in so many reads at most.
@@ -95,23 +107,28 @@ impl<T: Transport> Future for Connection<T> {
 }
 
 impl<T: Transport> Connection<T> {
-    /// A connection that opens now. It does nothing until it is polled.
+    /// Connection number `conn` to the far end `peer`, which opens now. It does nothing until it is polled.
     pub fn new(
         transport: T,
+        conn: u64,
+        peer: SocketAddr,
         listener: &ListenerOptions,
         event_loop: Rc<EventLoop>,
         jitter: Jitter,
     ) -> Connection<T> {
-        let accepted_with = listener.timing;
+        let (accepted_with, needs_header) = (listener.timing, listener.requires_proxy_header);
         let listener = event_loop.listeners.get(listener);
         if accepted_with != listener.timing() {
             // Accepted while its options changed: the socket inherited the others.
             transport.set_keepalive(listener.protocol(), listener.timing().heartbeat);
         }
-        let session = Session::new(listener.protocol(), event_loop.clock.now(), jitter);
+        let now = event_loop.clock.now();
+        let session = Session::new(listener.protocol(), now, jitter);
         let slot = event_loop.slots.take();
         Connection {
             transport,
+            conn,
+            origin: Origin::new(peer, needs_header, now),
             revision: listener.revision(),
             listener,
             event_loop,
@@ -119,7 +136,7 @@ impl<T: Transport> Connection<T> {
             queue_state: QueueState::NotQueued,
             timer_at: None,
             session,
-            stage: Stage::Echoing,
+            stage: if needs_header { Stage::AwaitingHeader } else { Stage::Echoing },
             has_waker: false,
             unsent: Unsent::default(),
         }
@@ -135,9 +152,20 @@ impl<T: Transport> Connection<T> {
         self.slot
     }
 
-    /// The name of its listener.
-    pub fn listener(&self) -> &str {
-        self.listener.name()
+    /// What its records call it.
+    pub fn identity(&self) -> Identity<'_> {
+        Identity {
+            conn: self.conn,
+            listener: self.listener.name(),
+            peer: self.origin.peer(),
+            proxy: self.origin.proxy(),
+            local: self.transport.local_address(),
+        }
+    }
+
+    /// Whether all that can be said of whom it is with is known.
+    pub fn is_introduced(&self) -> bool {
+        self.stage != Stage::AwaitingHeader
     }
 
     /// Where it is served.
@@ -188,6 +216,7 @@ impl<T: Transport> Connection<T> {
             let timing = self.listener.timing();
             self.transport.set_keepalive(self.listener.protocol(), timing.heartbeat);
             self.session.retime(&timing, self.now());
+            self.unset_timer();
         }
         match self.event_loop.phase() {
             Phase::Serving | Phase::Frozen => Ok(()),
@@ -201,8 +230,10 @@ impl<T: Transport> Connection<T> {
     }
 
     fn begin_to_end(&mut self) {
-        if self.stage == Stage::Echoing {
-            self.stage = Stage::Flushing(LAST_READS);
+        match self.stage {
+            Stage::AwaitingHeader => self.stage = Stage::SendingFin,
+            Stage::Echoing => self.stage = Stage::Flushing(LAST_READS),
+            _ => {}
         }
     }
 
@@ -243,6 +274,7 @@ impl<T: Transport> Connection<T> {
     fn advance(&mut self, cx: &mut Context<'_>, scratch: &mut [u8]) -> Progress {
         ready!(self.flush(cx))?;
         match self.stage {
+            Stage::AwaitingHeader => self.await_header(cx, scratch),
             Stage::Echoing => self.echo(cx, scratch),
             Stage::Flushing(left) => Poll::Ready(self.echo_rest(cx, scratch, left)),
             Stage::SendingFin => self.send_fin(cx),
@@ -267,55 +299,6 @@ impl<T: Transport> Connection<T> {
         self.end_input(cx, scratch, Stage::SendingFin)
     }
 
-    fn send_fin(&mut self, cx: &mut Context<'_>) -> Progress {
-        let shutdown = ready!(Pin::new(&mut self.transport).poll_shutdown(cx));
-        shutdown.map_err(|error| tcp::close_of(&error, Some(Operation::Write)))?;
-        self.stage = Stage::Lingering;
-        Poll::Ready(Ok(()))
-    }
-
-    fn linger(&mut self, cx: &mut Context<'_>, scratch: &mut [u8]) -> Progress {
-        let read = ready!(poll_read(&mut self.transport, cx, scratch));
-        match read.map_err(read_failed)? {
-            0 => {
-                self.stage = Stage::PeerFinished;
-                Poll::Ready(Ok(()))
-            }
-            received => {
-                self.session.discard(self.now(), received);
-                Poll::Ready(Ok(()))
-            }
-        }
-    }
-
-    /// Both sides have said everything. Our FIN makes the peer's TCP acknowledge at once what it may have held back.
-    fn end_once_delivered(&mut self, cx: &mut Context<'_>) -> Progress {
-        if !self.transport.has_unacknowledged() {
-            return Poll::Ready(Err(CloseReason::PeerClosed.into()));
-        }
-        self.look_for_reset()?;
-        let shutdown = ready!(Pin::new(&mut self.transport).poll_shutdown(cx));
-        if let Err(error) = shutdown {
-            self.look_for_reset()?; // it may have come just now, and tells more
-            return Poll::Ready(Err(tcp::close_of(&error, Some(Operation::Write))));
-        }
-        let evidence = self.transport.evidence();
-        if self.session.is_delivered(&evidence) {
-            return Poll::Ready(Err(CloseReason::PeerClosed.into()));
-        }
-        self.stage = Stage::LastAck;
-        self.session.expect_last(self.now(), &evidence);
-        Poll::Pending
-    }
-
-    /// Behind the peer's FIN a read finds no error any more.
-    fn look_for_reset(&self) -> Result<(), Close> {
-        match self.transport.take_error() {
-            Some(error) => Err(without_blocked(tcp::close_of(&error, Some(Operation::Write)))),
-            None => Ok(()),
-        }
-    }
-
     /// What a read brought, in `scratch` from [`HEADROOM`] on: bytes to echo, or the end of the stream.
     fn take_input(
         &mut self,
@@ -326,6 +309,11 @@ impl<T: Transport> Connection<T> {
         let received = read.map_err(read_failed)?;
         if received == 0 {
             return self.end_input(cx, scratch, Stage::PeerFinished);
+        }
+        if self.session.received_bytes() == 0
+            && proxy_header::look_like_header(&scratch[HEADROOM..HEADROOM + received])
+        {
+            events::unexpected_proxy_header(&self.identity(), clock::now());
         }
         let now = self.now();
         let echo = self.session.receive(now, &mut scratch[..HEADROOM + received]);
@@ -384,7 +372,7 @@ impl<T: Transport> Connection<T> {
             0 => Err(io::ErrorKind::WriteZero.into()),
             _ => Ok(bytes),
         });
-        let written = written.map_err(|error| tcp::close_of(&error, Some(Operation::Write)))?;
+        let written = written.map_err(write_failed)?;
         self.session.sent(now, written);
         Ok(written)
     }
@@ -399,17 +387,4 @@ impl<T> Drop for Connection<T> {
         self.unset_timer();
         self.event_loop.slots.release(self.slot);
     }
-}
-
-/// A pipe is broken where bytes waited for the peer. Where none did, an EPIPE is the reset that came behind its FIN, and how far
-/// we were by then is chance.
-fn without_blocked(close: Close) -> Close {
-    match close.reason {
-        CloseReason::BrokenPipe => Close { reason: CloseReason::PeerReset, ..close },
-        _ => close,
-    }
-}
-
-fn read_failed(error: io::Error) -> Close {
-    tcp::close_of(&error, Some(Operation::Read))
 }

@@ -9,23 +9,39 @@ impl<T: Transport> Connection<T> {
     /// Does what is due by the clock. `Ready(Ok)`: something was, and there may be more to write or read now: the last
     /// look may have found room for the rest, which the socket need not announce again.
     ///
-    /// The timer is moved lazily: forward only when it fires, so that traffic costs no timer work.
+    /// The timer is moved lazily: forward only when it fires, so that traffic costs no timer work, and no look at the
+    /// deadlines.
     pub(super) fn watch_clock(&mut self, cx: &mut Context<'_>, scratch: &mut [u8]) -> Progress {
+        if self.is_timer_early_enough() {
+            return Poll::Pending;
+        }
         let Some(wake_at) = self.next_timeout() else {
             return Poll::Pending;
         };
         if self.timer_at.is_some_and(|at| at <= wake_at && !self.event_loop.timers.have_fired(at)) {
             return Poll::Pending;
         }
-        if wake_at > self.now() {
+        let now = self.now();
+        if wake_at > now {
             self.set_timer(wake_at);
             return Poll::Pending;
         }
-        if self.session.is_judging(&self.listener.timing(), self.now()) {
+        if self.stage == Stage::AwaitingHeader {
             self.look_again(cx, scratch)?;
+            self.give_up_header()?;
+        } else if self.session.is_judging(&self.listener.timing(), now) {
+            self.look_again(cx, scratch)?;
+            self.judge_by_clock(cx)?;
+        } else {
+            self.act_on_time(cx, now, None)?;
         }
-        self.act_on_time(cx)?;
         Poll::Ready(Ok(()))
+    }
+
+    fn is_timer_early_enough(&self) -> bool {
+        let pending = self.timer_at.filter(|at| !self.event_loop.timers.have_fired(*at));
+        let early_enough = |at| self.session.is_timer_early_enough(at, self.listener.shortest_wait());
+        self.stage == Stage::Echoing && pending.is_some_and(early_enough)
     }
 
     fn set_timer(&mut self, at: Moment) {
@@ -47,11 +63,28 @@ impl<T: Transport> Connection<T> {
             && let Poll::Ready(read) = self.transport.read_now(cx, &mut scratch[HEADROOM..])
         {
             self.take_input(cx, scratch, read)?;
+        } else if self.stage == Stage::AwaitingHeader
+            && let Poll::Ready(read) = self.transport.read_now(cx, &mut scratch[HEADROOM..])
+        {
+            self.take_header(cx, scratch, read)?;
         }
         Ok(())
     }
 
-    fn act_on_time(&mut self, cx: &mut Context<'_>) -> Result<(), Close> {
+    /// Does what is due, with what the kernel says where that may end the connection.
+    fn judge_by_clock(&mut self, cx: &mut Context<'_>) -> Result<(), Close> {
+        let now = self.now();
+        let judging = self.session.is_judging(&self.listener.timing(), now);
+        let evidence = judging.then(|| self.transport.evidence());
+        self.act_on_time(cx, now, evidence)
+    }
+
+    fn act_on_time(
+        &mut self,
+        cx: &mut Context<'_>,
+        now: Moment,
+        evidence: Option<Evidence>,
+    ) -> Result<(), Close> {
         if self.stage == Stage::PeerFinished && self.unsent.is_empty() {
             // The last look found the end: that came before the deadline. Whoever is queued would not come to say so.
             return match self.end_once_delivered(cx) {
@@ -59,8 +92,7 @@ impl<T: Transport> Connection<T> {
                 Poll::Pending => Ok(()),
             };
         }
-        let (now, timing) = (self.now(), self.listener.timing());
-        let evidence = self.session.is_judging(&timing, now).then(|| self.transport.evidence());
+        let timing = self.listener.timing();
         if self.stage == Stage::LastAck
             && let Some(evidence) = &evidence
         {
@@ -79,11 +111,12 @@ impl<T: Transport> Connection<T> {
             Some(Step::Forgive(late)) => {
                 self.event_loop.stalls.note(late, true);
                 // A probe goes out at once: where the machine stays busy, the next run would come too late again.
-                self.act_on_time(cx)
+                self.judge_by_clock(cx)
             }
             Some(Step::Close(reason)) => {
                 let evidence = self.last_evidence(evidence.unwrap_or_default());
-                Err(self.session.close(reason, &timing, now, evidence))
+                let close = self.session.close(reason, &timing, now, evidence);
+                Err(if self.origin.proxy().is_some() { close.behind_proxy() } else { close })
             }
         }
     }
@@ -95,7 +128,10 @@ impl<T: Transport> Connection<T> {
         Evidence { receive_memory, ..evidence }
     }
 
-    fn next_timeout(&self) -> Option<Moment> {
+    fn next_timeout(&mut self) -> Option<Moment> {
+        if self.stage == Stage::AwaitingHeader {
+            return self.header_due();
+        }
         self.session.next_timeout(&self.listener.timing())
     }
 }

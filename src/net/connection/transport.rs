@@ -1,6 +1,7 @@
 //! What a connection task needs of its stream.
 
 use std::io::{self, Read as _, Write as _};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -13,6 +14,11 @@ use crate::tcp;
 
 /// A stream, and the looks past the runtime's readiness cache that a fair judgement needs.
 pub trait Transport: AsyncRead + AsyncWrite + Unpin {
+    /// The near end; `None` if the system would not tell.
+    fn local_address(&self) -> Option<SocketAddr> {
+        None
+    }
+
     /// Reads what has arrived by now, whatever the runtime knows of it.
     fn read_now(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         poll_read(self, cx, buffer)
@@ -64,6 +70,10 @@ pub fn poll_read<T: AsyncRead + Unpin + ?Sized>(
 /// The system calls here do not touch the runtime's idea of readiness, and need not: epoll is used edge-triggered, so
 /// what arrives after them is reported by a new edge.
 impl Transport for TcpStream {
+    fn local_address(&self) -> Option<SocketAddr> {
+        self.local_addr().ok().map(tcp::canonical)
+    }
+
     fn read_now(&mut self, _: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         pending_if_blocked((&*SockRef::from(&*self)).read(buffer))
     }

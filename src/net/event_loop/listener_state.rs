@@ -4,8 +4,9 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
-use crate::core::{Protocol, Timing};
+use crate::core::{Liveness, Protocol, Timing};
 use crate::net::options::ListenerOptions;
 
 /// The settings of a listener. They may change while its connections are open; the protocol may not.
@@ -14,6 +15,7 @@ pub struct ListenerState {
     name: Arc<str>,
     protocol: Protocol,
     timing: Cell<Timing>,
+    shortest_wait: Cell<Duration>,
     /// Counts the changes.
     revision: Cell<u32>,
 }
@@ -34,6 +36,11 @@ impl ListenerState {
         self.timing.get()
     }
 
+    /// See [`Liveness::shortest_wait`].
+    pub fn shortest_wait(&self) -> Duration {
+        self.shortest_wait.get()
+    }
+
     /// Another number after every change.
     pub fn revision(&self) -> u32 {
         self.revision.get()
@@ -42,6 +49,7 @@ impl ListenerState {
     fn set_timing(&self, timing: Timing) {
         if timing != self.timing.get() {
             self.timing.set(timing);
+            self.shortest_wait.set(Liveness::shortest_wait(&timing));
             self.revision.set(self.revision.get().wrapping_add(1));
         }
     }
@@ -63,6 +71,7 @@ impl ListenerStates {
                 name: Arc::clone(&options.name),
                 protocol: options.protocol,
                 timing: Cell::new(options.timing),
+                shortest_wait: Cell::new(Liveness::shortest_wait(&options.timing)),
                 revision: Cell::new(0),
             })
         };

@@ -43,7 +43,9 @@ impl Timers {
 
     /// Takes back a timer that was set to `at`, if it has not fired.
     pub fn unset(&self, slot: SlotId, at: Moment) {
-        self.set.borrow_mut().remove(&(at, slot));
+        if !self.have_fired(at) {
+            self.set.borrow_mut().remove(&(at, slot));
+        }
     }
 
     /// Whether timers that were set to `at` have fired.

@@ -39,6 +39,15 @@ pub struct Header {
     pub refused: u64,
     /// Closes by reason.
     pub closed: BTreeMap<String, u64>,
+    /// Of them: null connections.
+    #[serde(default)]
+    pub null_connections: u64,
+    /// Of these: those that were lost by their reason.
+    #[serde(default)]
+    pub null_lost: u64,
+    /// Null connections without a record of their own.
+    #[serde(default)]
+    pub null_only_counted: u64,
     /// Records that could not be written.
     pub log_lost: u64,
     /// Sockets that listen.
@@ -98,6 +107,9 @@ impl Header {
             accepted: 0,
             refused: 0,
             closed: BTreeMap::new(),
+            null_connections: 0,
+            null_lost: 0,
+            null_only_counted: 0,
             log_lost: 0,
             listeners: Vec::new(),
             connections: 0,

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use socket2::SockRef;
 
-use crate::core::CloseReason;
 use crate::net::event_loop::clock;
 use crate::net::options::ListenerOptions;
 use crate::net::worker::{Accepted, Worker};
@@ -24,7 +23,8 @@ pub struct Admission {
     max_connections: AtomicUsize,
     accepted: AtomicU64,
     refused: AtomicU64,
-    closed_before: [u64; CloseReason::ALL.len()],
+    /// Of the programs before this one.
+    before: Totals,
     refusals: Mutex<Refusals>,
 }
 
@@ -46,7 +46,7 @@ impl Admission {
             max_connections: AtomicUsize::new(max_connections),
             accepted: AtomicU64::new(before.accepted),
             refused: AtomicU64::new(before.refused),
-            closed_before: before.by_reason,
+            before,
             refusals: Mutex::default(),
         }
     }
@@ -95,13 +95,13 @@ impl Admission {
 
     /// What happened since the start. They reconcile: accepted = open + closed.
     pub fn totals(&self) -> Totals {
-        let mut by_reason = self.closed_before;
+        let mut totals = self.before;
         for worker in &self.workers {
-            worker.counters().add_closed(&mut by_reason);
+            worker.counters().add_closed(&mut totals);
         }
         // Last: whatever is closed by then was accepted before.
         let accepted = self.accepted.load(Ordering::Relaxed);
-        Totals { accepted, refused: self.refused.load(Ordering::Relaxed), by_reason }
+        Totals { accepted, refused: self.refused.load(Ordering::Relaxed), ..totals }
     }
 
     fn refuse(&self, socket: &TcpStream, peer: SocketAddr, listener: &ListenerOptions) {

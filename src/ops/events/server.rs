@@ -31,6 +31,12 @@ pub struct Totals {
     pub refused: u64,
     /// Closes, indexed as [`CloseReason::ALL`].
     pub by_reason: [u64; CloseReason::ALL.len()],
+    /// Of these: null connections, whose peers came and went without a byte.
+    pub null_connections: u64,
+    /// Of the null connections: those that were lost by their reason.
+    pub null_lost: u64,
+    /// Null connections without a record of their own.
+    pub null_only_counted: u64,
 }
 
 impl Totals {
@@ -39,10 +45,17 @@ impl Totals {
         self.by_reason.iter().sum()
     }
 
-    /// Those of them that ended in good order.
+    /// Those of them that ended in good order, or were null connections.
     pub fn closed_in_order(&self) -> u64 {
         let orderly = |reason: &CloseReason| reason.severity() == Severity::Orderly;
-        CloseReason::ALL.into_iter().filter(orderly).filter_map(|reason| self.seen(reason)).sum()
+        let closed: u64 =
+            CloseReason::ALL.into_iter().filter(orderly).filter_map(|reason| self.seen(reason)).sum();
+        closed + self.null_lost
+    }
+
+    /// All others. The counters of a null connection may be ahead of those of its close.
+    pub fn lost(&self) -> u64 {
+        self.closed().saturating_sub(self.closed_in_order())
     }
 
     /// Connections still served.
@@ -233,6 +246,7 @@ pub fn summary(totals: &Totals) {
         network_timeout,
         network_unreachable,
         server_shutdown,
+        proxy_header,
         handover_lost,
         io_error,
         internal_error,
@@ -253,9 +267,12 @@ pub fn summary(totals: &Totals) {
         network_timeout,
         network_unreachable,
         server_shutdown,
+        proxy_header,
         handover_lost,
         io_error,
         internal_error,
+        null_connections = totals.null_connections,
+        null_only_counted = totals.null_only_counted,
         log_lost = log_queue::lost(),
         "connections since the start"
     );
