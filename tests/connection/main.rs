@@ -8,6 +8,7 @@ mod fairness;
 mod heartbeat;
 mod introduction;
 mod lifetime;
+mod outcome;
 mod pipes;
 mod reload;
 mod scripted;

@@ -9,10 +9,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use pulse_echo::core::{Close, CloseReason, Failure};
-use pulse_echo::core::{
-    Deadlines, Evidence, Heartbeat, Implausible, Jitter, ProbeReport, Protocol, Report, Timing, Verdict,
-};
+use crate::outcome::Outcome;
+use pulse_echo::core::{Deadlines, Evidence, Heartbeat, Implausible, Jitter, Protocol, Timing};
 use pulse_echo::net::{Connection, ConnectionState, EventLoop, ListenerOptions, Transport};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task::JoinHandle;
@@ -49,14 +47,6 @@ pub struct Link {
     protocol: Protocol,
     opened_at: Instant,
     task: JoinHandle<Outcome>,
-}
-
-/// How a connection ended, and when.
-#[derive(Debug, Clone)]
-pub struct Outcome {
-    pub at: u64,
-    pub close: Close,
-    pub report: Report,
 }
 
 impl Link {
@@ -193,35 +183,6 @@ pub async fn end_of(task: &mut JoinHandle<Outcome>) -> Outcome {
 
 pub fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-impl Outcome {
-    /// Ended for this reason, at this time, and no error of the operating system decided.
-    #[track_caller]
-    pub fn expect(&self, at: u64, reason: CloseReason) -> Report {
-        self.expect_close(at, reason, None)
-    }
-
-    #[track_caller]
-    pub fn expect_failure(&self, at: u64, reason: CloseReason, failure: Failure) -> Report {
-        self.expect_close(at, reason, Some(failure))
-    }
-
-    #[track_caller]
-    fn expect_close(&self, at: u64, reason: CloseReason, failure: Option<Failure>) -> Report {
-        assert_eq!((self.at, self.close.reason, self.close.failure), (at, reason, failure));
-        self.report
-    }
-
-    #[track_caller]
-    pub fn probes(&self) -> ProbeReport {
-        self.report.probes.unwrap_or_else(|| panic!("no probes are counted here"))
-    }
-
-    /// Whose silence it was, where the reason is one.
-    pub fn verdict(&self) -> Option<Verdict> {
-        self.close.silence.as_ref().map(|silence| silence.verdict())
-    }
 }
 
 /// The far end of a [`Wire`].
