@@ -10,7 +10,7 @@ use crate::cli::{Check, Command, Explain, Serve};
 use crate::client;
 use crate::config::{self, Config};
 use crate::exit_status::ExitStatus;
-use crate::net::{CAN_TAKE_OVER, asked_whether, take_carried, take_stored};
+use crate::net::{CAN_TAKE_OVER, asked_whether, take_carried};
 use crate::ops::logging::{Logging, stderr_is_the_journal};
 use crate::ops::passed_sockets::passed_sockets;
 use crate::ops::process_state;
@@ -43,16 +43,15 @@ fn status(result: anyhow::Result<bool>) -> anyhow::Result<ExitStatus> {
 
 /// Before there is a log, errors are told on standard error; then in the log.
 fn serve(arguments: &Serve) -> anyhow::Result<()> {
-    if let Some(header) = asked_whether() {
-        return header.and_then(|_| can_take_over(arguments)).inspect_err(tell);
+    if let Some(understood) = asked_whether() {
+        return understood.and_then(|()| can_take_over(arguments)).inspect_err(tell);
     }
     let inherited = take_carried();
     process_state::reset(inherited.is_some()).context("cannot take care of signals").inspect_err(tell)?;
-    let mut passed = passed_sockets().context("cannot take the sockets passed to us").inspect_err(tell)?;
-    let carried = inherited.or_else(|| take_stored(&mut passed));
+    let passed = passed_sockets().context("cannot take the sockets passed to us").inspect_err(tell)?;
     let config = first_settings(arguments, tell_wait).inspect_err(tell)?;
     let logging = Logging::start(config.log.format, config.log.level).inspect_err(tell)?;
-    daemon::serve(arguments, config, passed, carried, logging)
+    daemon::serve(arguments, config, passed, inherited, logging)
 }
 
 /// A running program asks, and goes on itself where there is no such answer.

@@ -17,12 +17,16 @@ use crate::core::Timing;
 use crate::limits;
 use crate::net::{
     self, Carried, InheritedSockets, ListenerOptions, STOPPING, Server, ServerOptions, close_the_rest,
+    take_stored,
 };
 use crate::ops::logging::Logging;
 use crate::ops::signals::{self, Signals};
 use crate::ops::{events, orphans, process_state, systemd};
 use crate::settings::Reading;
-use crate::upgrade::{Left, SERVING_ON, Upgrade};
+use crate::upgrade::{Outcome, SERVING_ON, Upgrade};
+
+/// Why nothing changes any more.
+const RESTARTING: &str = "the service is about to restart";
 
 /// Serves until told to stop. An error has been told in the log by then.
 ///
@@ -36,7 +40,6 @@ pub fn serve(
     logging: Logging,
 ) -> anyhow::Result<()> {
     let logging = Rc::new(logging);
-    let passed = InheritedSockets::new(passed);
     // Kept here too: the log ends with its last owner, and `fatal` is still to be told then.
     serve_with(arguments, config, passed, carried, Rc::clone(&logging)).inspect_err(events::fatal)
 }
@@ -44,7 +47,7 @@ pub fn serve(
 fn serve_with(
     arguments: &Serve,
     config: Config,
-    passed: InheritedSockets,
+    mut passed: Vec<(String, OwnedFd)>,
     carried: Option<anyhow::Result<Carried>>,
     logging: Rc<Logging>,
 ) -> anyhow::Result<()> {
@@ -62,11 +65,12 @@ fn serve_with(
         limits::make_room_for(options.max_connections);
         events::starting(&source(arguments), options.workers, options.max_connections);
         systemd::connect();
-        let server = Server::bind(options, passed, understood(carried))?;
+        let carried = carried.or_else(|| take_stored(&mut passed));
+        let server = Server::bind(options, InheritedSockets::new(passed), understood(carried))?;
         let (commands, inbox) = mpsc::channel(1);
         let reloader =
             Reloader { arguments: arguments.clone(), current: config, logging, told, reading: None };
-        tokio::task::spawn_local(obey(signals, reloader, Upgrade::new(), commands));
+        tokio::task::spawn_local(obey(signals, reloader, Upgrade::new(commands.clone()), commands));
         server.run(inbox).await
     })
 }
@@ -98,12 +102,15 @@ async fn obey(
     loop {
         let command = tokio::select! {
             command = next(&mut heard, &mut signals) => command,
-            wanted = reloader.settings_read() => {
+            wanted = reloader.settings_read(), if !upgrade.is_leaving() => {
                 reloader.finish(wanted, &commands).await;
                 continue;
             }
             answer = upgrade.answer() => {
-                heard = upgrade.finish(answer, &mut signals, &commands).await;
+                match upgrade.finish(answer, &mut signals).await {
+                    Outcome::Left => return,
+                    Outcome::ServingOn(command) => heard = command,
+                }
                 continue;
             }
         };
@@ -120,19 +127,21 @@ async fn obey(
                 }
             }
             signals::Command::Reload if stopping => events::reload_failed(&anyhow!(STOPPING)),
+            signals::Command::Reload if upgrade.is_leaving() => events::reload_failed(&anyhow!(RESTARTING)),
             signals::Command::Reload => reloader.begin(&commands).await,
-            signals::Command::Summary if commands.send(net::Command::Summary).await.is_err() => return,
-            signals::Command::Summary => {}
+            // Where a command waits to be heard it is one too many: there are commands that take their time.
+            signals::Command::Summary => drop(commands.try_send(net::Command::Summary)),
             signals::Command::HandOver if stopping => events::handover_failed(&anyhow!(STOPPING), "they end"),
             signals::Command::HandOver if !reloader.current.server.keep_connections => {
                 events::handover_failed(&anyhow!("server.keep_connections is false"), SERVING_ON);
             }
             signals::Command::HandOver => upgrade.begin(),
             signals::Command::Leave if stopping => {}
+            signals::Command::Leave if upgrade.is_leaving() => {}
             signals::Command::Leave => {
-                match upgrade.leave(reloader.current.server.keep_connections, &commands).await {
-                    Left::WithTheServiceManager => return,
-                    Left::Nothing => heard = Some(signals::Command::Stop),
+                let is_leaving = reloader.current.server.keep_connections && upgrade.begin_to_leave();
+                if !is_leaving {
+                    heard = Some(signals::Command::Stop);
                 }
             }
         }

@@ -8,6 +8,8 @@
 //! ```
 
 mod churn;
+#[path = "../../tests/support/fd_store.rs"]
+mod fd_store;
 mod floor;
 mod load;
 mod machine;
@@ -81,7 +83,7 @@ enum Part {
     Overload,
     /// What a log that cannot be written costs
     Logs,
-    /// What clients notice of an upgrade in place
+    /// What clients notice of an upgrade
     Handover,
     /// How fast logs are read back
     Report,
@@ -120,28 +122,34 @@ fn main() -> anyhow::Result<()> {
     let behind_proxy = Some(Contender::behind_proxy()).filter(|it| it.is_wanted(&arguments.only));
     let bench = Bench { contenders, behind_proxy, cores: Cores::take()?, quick, starts };
     let parts = if arguments.parts.is_empty() { Part::value_variants() } else { &arguments.parts };
-    let mut text = heading(&bench);
-    println!("{text}");
+    let heading = heading(&bench, parts);
+    println!("{heading}");
+    let mut tables = Vec::new();
     for part in parts {
-        let table = part.measure(&bench)?.to_string();
+        let table = part.measure(&bench)?;
         println!("{table}");
-        text.push_str(&format!("\n{table}"));
+        tables.push(table);
     }
-    if arguments.write {
-        report::write(&text)?;
+    match (arguments.write, parts.len() == Part::value_variants().len()) {
+        (false, _) => Ok(()),
+        (true, true) => report::write(&heading, &tables),
+        (true, false) => report::write_some(&heading, &tables),
     }
-    Ok(())
 }
 
 fn milliseconds(text: &str) -> anyhow::Result<Duration> {
     Ok(Duration::from_millis(text.trim_end_matches("ms").parse()?))
 }
 
-fn heading(bench: &Bench) -> String {
-    let how = if bench.quick { "cargo bench -- --quick --write" } else { "cargo bench -- --write" };
+fn heading(bench: &Bench, parts: &[Part]) -> String {
+    let is_all = parts.len() == Part::value_variants().len();
+    let some = parts.iter().filter_map(Part::to_possible_value).map(|part| part.get_name().to_owned());
+    let words = some.filter(|_| !is_all).chain(bench.quick.then(|| "--quick".to_owned()));
+    let how = ["cargo bench --".to_owned()].into_iter().chain(words).chain(["--write".to_owned()]);
     format!(
-        "Measured on {} by `{how}`: {}.\n",
+        "Measured on {} by `{}`: {}.\n",
         jiff::Timestamp::now().strftime("%Y-%m-%d"),
+        how.collect::<Vec<_>>().join(" "),
         machine::description()
     )
 }

@@ -28,6 +28,20 @@ pub fn peak_resident_bytes(process: Pid) -> anyhow::Result<u64> {
     kibibytes(&format!("/proc/{process}/status"), "VmHWM:")
 }
 
+/// The memory of all processes that were started from here, what they share counted once, and of files in memory.
+pub fn memory_in_use() -> anyhow::Result<u64> {
+    let ours = nix::unistd::getpgrp().to_string();
+    let of_process = |entry: fs::DirEntry| {
+        let process: i32 = entry.file_name().to_str()?.parse().ok()?;
+        let stat = fs::read_to_string(entry.path().join("stat")).ok()?;
+        let group = stat.rsplit_once(") ")?.1.split(' ').nth(2)?;
+        let is_another = group == ours && Pid::from_raw(process) != Pid::this();
+        is_another.then(|| kibibytes(&format!("/proc/{process}/smaps_rollup"), "Pss:").ok())?
+    };
+    let of_processes = fs::read_dir("/proc")?.flatten().filter_map(of_process).sum::<u64>();
+    Ok(of_processes + kibibytes("/proc/meminfo", "Shmem:")?)
+}
+
 fn kibibytes(file: &str, key: &str) -> anyhow::Result<u64> {
     let text = fs::read_to_string(file)?;
     let line = text.lines().find_map(|line| line.strip_prefix(key));

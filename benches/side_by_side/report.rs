@@ -48,10 +48,34 @@ impl Display for Table {
 }
 
 /// Replaces what stands between the marks.
-pub fn write(text: &str) -> anyhow::Result<()> {
+pub fn write(heading: &str, tables: &[Table]) -> anyhow::Result<()> {
+    rewrite(|_| {
+        let tables = tables.iter().map(|table| format!("\n{table}"));
+        format!("{heading}{}", tables.collect::<String>())
+    })
+}
+
+/// Replaces those tables between the marks that are measured anew, each with a heading of its own; a new one comes last.
+pub fn write_some(heading: &str, tables: &[Table]) -> anyhow::Result<()> {
+    rewrite(|measured| {
+        tables.iter().fold(measured.trim().to_owned() + "\n", |page, table| {
+            let title = format!("### {}\n", table.title);
+            let anew = format!("{table}\n{heading}");
+            match page.split_once(&title) {
+                None => format!("{page}\n{anew}"),
+                Some((before, rest)) => {
+                    let after = rest.find("\n### ").map_or("", |end| &rest[end..]);
+                    format!("{before}{anew}{after}")
+                }
+            }
+        })
+    })
+}
+
+fn rewrite(measured: impl FnOnce(&str) -> String) -> anyhow::Result<()> {
     let page = fs::read_to_string(PAGE).context("docs/performance.md")?;
     let (before, rest) = page.split_once(BEGIN).context("docs/performance.md has lost its first mark")?;
-    let (_, after) = rest.split_once(END).context("docs/performance.md has lost its last mark")?;
-    fs::write(PAGE, format!("{before}{BEGIN}\n{text}\n{END}{after}"))?;
+    let (former, after) = rest.split_once(END).context("docs/performance.md has lost its last mark")?;
+    fs::write(PAGE, format!("{before}{BEGIN}\n{}\n{END}{after}", measured(former)))?;
     Ok(())
 }

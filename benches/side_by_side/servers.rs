@@ -113,13 +113,31 @@ impl Contender {
         log: impl Into<Stdio>,
     ) -> anyhow::Result<Server> {
         let address = free_address()?;
-        let mut command = self.command(address, interval)?;
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
-        let child = cores.on_server_core(|| command.spawn())?;
-        let child = child.with_context(|| format!("cannot start {}", self.name))?;
+        let child = self.spawn(self.command(address, interval)?, cores, log)?;
         let mut server = Server { child, address };
         server.await_readiness().with_context(|| self.name.clone())?;
         Ok(server)
+    }
+
+    /// Starts it, with its log in a file, by the command that `adapt` makes of its own.
+    pub fn start_as(
+        &self,
+        cores: &Cores,
+        interval: Duration,
+        adapt: impl FnOnce(Command) -> Command,
+    ) -> anyhow::Result<Server> {
+        let address = free_address()?;
+        let command = adapt(self.command(address, interval)?);
+        let child = self.spawn(command, cores, File::create(self.log())?)?;
+        let mut server = Server { child, address };
+        server.await_readiness().with_context(|| self.name.clone())?;
+        Ok(server)
+    }
+
+    fn spawn(&self, mut command: Command, cores: &Cores, log: impl Into<Stdio>) -> anyhow::Result<Child> {
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        let child = cores.on_server_core(|| command.spawn())?;
+        child.with_context(|| format!("cannot start {}", self.name))
     }
 
     fn command(&self, address: SocketAddr, interval: Duration) -> anyhow::Result<Command> {
@@ -189,6 +207,25 @@ impl Server {
     /// Its process.
     pub fn process(&self) -> Pid {
         Pid::from_raw(self.child.id() as i32)
+    }
+
+    /// Whether its process has ended.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().is_ok_and(|status| status.is_some())
+    }
+
+    /// Its process has ended: starts the next one for the same address and log, by the command that `adapt` makes of its own.
+    pub fn become_next(
+        &mut self,
+        contender: &Contender,
+        cores: &Cores,
+        interval: Duration,
+        adapt: impl FnOnce(Command) -> Command,
+    ) -> anyhow::Result<()> {
+        let command = adapt(contender.command(self.address, interval)?);
+        let log = File::options().append(true).open(contender.log())?;
+        self.child = contender.spawn(command, cores, log)?;
+        Ok(())
     }
 
     /// Stops it in good order and waits for its end.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::evidence::Evidence;
 use super::moment::Moment;
-use super::snapshot::{Age, DeliveryState, OutstandingState};
+use super::snapshot::{Age, DeliveryState, Implausible, OutstandingState};
 use super::timing::{Deadlines, Heartbeat, Timing};
 
 /// Outstanding bytes are looked for four times per write deadline: the peer's last acknowledgement is then known to a quarter
@@ -67,12 +67,17 @@ impl Delivery {
     }
 
     /// Goes on from there.
-    pub fn restore(state: &DeliveryState, now: Moment) -> Delivery {
+    ///
+    /// # Errors
+    /// Nothing can have come of bytes that way.
+    pub fn restore(state: &DeliveryState, now: Moment) -> Result<Delivery, Implausible> {
         let DeliveryState { unconfirmed, outstanding } = state;
-        Delivery {
+        Age::are_past(unconfirmed.as_slice())?;
+        let outstanding = outstanding.as_ref().map(|state| Outstanding::restore(state, now)).transpose()?;
+        Ok(Delivery {
             unconfirmed_since: unconfirmed.map(|age| age.moment(now)),
-            outstanding: outstanding.as_ref().map(|state| Box::new(Outstanding::restore(state, now))),
-        }
+            outstanding: outstanding.map(Box::new),
+        })
     }
 
     /// Bytes were given to the kernel.
@@ -257,10 +262,11 @@ impl Outstanding {
         }
     }
 
-    fn restore(state: &OutstandingState, now: Moment) -> Outstanding {
+    fn restore(state: &OutstandingState, now: Moment) -> Result<Outstanding, Implausible> {
         let OutstandingState { echo, blocked, unwanted, progress, heard, looked, acknowledged, last } =
             *state;
-        Outstanding {
+        Age::are_past(&[progress, heard, looked, last.unwrap_or(looked)])?;
+        Ok(Outstanding {
             echo,
             blocked,
             unwanted,
@@ -269,7 +275,7 @@ impl Outstanding {
             looked_at: looked.moment(now),
             acknowledged,
             last_since: last.map(|age| age.moment(now)),
-        }
+        })
     }
 
     fn new(since: Moment, now: Moment, evidence: &Evidence) -> Outstanding {

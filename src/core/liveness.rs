@@ -124,11 +124,12 @@ impl Liveness {
     pub fn restore(state: &LivenessState, now: Moment, pause: Duration) -> Result<Liveness, Implausible> {
         let LivenessState { opened, heard, quiet, delivery, awaiting, missed, jitter, is_unprobed } = state;
         Implausible::unless(*missed <= MOST_MISSED, "too many missed probes")?;
+        Age::are_past(&[*opened, *heard, *quiet, awaiting.unwrap_or(*quiet)])?;
         Ok(Liveness {
             opened_at: opened.moment(now) - pause,
             heard_at: heard.moment(now),
             quiet_since: quiet.moment(now),
-            delivery: Delivery::restore(delivery, now),
+            delivery: Delivery::restore(delivery, now)?,
             awaiting_since: awaiting.map(|age| age.moment(now)),
             missed: *missed,
             jitter: *jitter,

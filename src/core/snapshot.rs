@@ -24,6 +24,17 @@ impl Age {
         }
     }
 
+    /// Nothing that was is still to come.
+    ///
+    /// # Errors
+    /// One of these moments is.
+    pub(super) fn are_past(ages: &[Age]) -> Result<(), Implausible> {
+        Implausible::unless(
+            ages.iter().all(|Age(age)| *age >= 0),
+            "a moment of the past that is still to come",
+        )
+    }
+
     /// The moment of that age, where the snapshot was made at `now`.
     pub fn moment(self, now: Moment) -> Moment {
         let distance = Duration::from_nanos(self.0.unsigned_abs());
@@ -147,7 +158,10 @@ pub struct Implausible(pub &'static str);
 
 impl Implausible {
     /// Says so unless `holds`.
-    pub(super) fn unless(holds: bool, what: &'static str) -> Result<(), Implausible> {
+    ///
+    /// # Errors
+    /// It does not hold.
+    pub fn unless(holds: bool, what: &'static str) -> Result<(), Implausible> {
         if holds { Ok(()) } else { Err(Implausible(what)) }
     }
 }

@@ -1,23 +1,26 @@
 //! Taking over what the program before was serving: its listening sockets, its connections, its totals.
 
-use std::net::SocketAddr;
-use std::net::{Ipv4Addr, TcpStream};
+use std::io;
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Duration;
 
-use socket2::{Socket, Type};
+use socket2::{SockAddr, Socket, Type};
 
-use super::handover::{Carried, CarriedConnection, CarriedListener, Header, Sockets, monotonic_ns};
+use super::handover::{Carried, CarriedConnection, CarriedListener, Header, Salvaged, Sockets, monotonic_ns};
 use super::listen::{Admission, Listener};
 use super::options::ListenerOptions;
 use super::worker::{Accepted, Adopted};
 use crate::core::CloseReason;
-use crate::ops::events::{self, Identity, Totals};
+use crate::ops::events::{self, Identity, Remains, Totals};
 use crate::ops::log_queue;
 use crate::tcp;
 
 /// More no process can have.
 const MOST_CONNECTIONS: u64 = 1 << 20;
+
+/// Connections without a description that get a record each.
+const MOST_TOLD: u64 = 1_000;
 
 /// More than was ever counted: sums below it do not overflow.
 const GREATEST_COUNT: u64 = 1 << 50;
@@ -50,27 +53,61 @@ pub fn listener(carried: &mut Carried, options: &ListenerOptions) -> Option<List
 /// Gives the connections to the event loops; each that cannot be gone on with ends alone, and says why.
 pub fn adopt(carried: Carried, listeners: &[ListenerOptions], admission: &Admission) {
     let Carried { description, mut sockets } = carried;
-    let header = description.header;
+    let header = &description.header;
     let pause = Duration::from_nanos(monotonic_ns().saturating_sub(header.frozen_at_ns));
     let listeners: Vec<Arc<ListenerOptions>> = listeners.iter().cloned().map(Arc::new).collect();
     let (mut adopted, mut lost) = (0, 0);
-    for line in &description.connections {
-        admission.take_over();
-        let given = match CarriedConnection::read(line) {
-            Some(connection) => give(connection, &mut sockets, &listeners, admission, pause),
-            None => lose_unknown(admission, "its description is damaged"),
+    let mut damaged = Vec::new();
+    for line in description.lines() {
+        let Some(connection) = CarriedConnection::read(line) else {
+            damaged.push(line);
+            continue;
         };
+        admission.take_over();
+        let given = give(connection, &mut sockets, &listeners, admission, pause);
         if given { adopted += 1 } else { lost += 1 }
     }
-    // Lines that are missing were connections too.
-    for _ in description.connections.len() as u64..header.connections.min(MOST_CONNECTIONS) {
-        admission.take_over();
-        lose_unknown(admission, "its description is missing");
-        lost += 1;
-    }
+    // Last: a number that is damaged may be another's.
+    let (mut losses, known) = (Losses::new(admission), adopted + lost);
+    damaged.into_iter().for_each(|line| losses.damaged(line, &mut sockets));
+    let missing = header.connections.min(MOST_CONNECTIONS).saturating_sub(known + losses.count);
+    (0..missing).for_each(|_| losses.note(&Remains::default(), "its description is missing"));
     sockets.close_the_rest();
-    log_queue::count_lost(header.log_lost.min(GREATEST_COUNT));
-    events::adopted(adopted, lost, pause);
+    log_queue::count_lost(header.log_lost.min(GREATEST_COUNT) + losses.untold);
+    events::adopted(adopted, lost + losses.count, losses.untold, pause);
+}
+
+/// Connections without a description.
+struct Losses<'a> {
+    admission: &'a Admission,
+    count: u64,
+    /// Of them without a record: a header may claim any number.
+    untold: u64,
+}
+
+impl Losses<'_> {
+    fn new(admission: &Admission) -> Losses<'_> {
+        Losses { admission, count: 0, untold: 0 }
+    }
+
+    /// Says what is left of a line, and what its socket tells.
+    fn damaged(&mut self, line: &[u8], sockets: &mut Sockets) {
+        let Salvaged { conn, peer, listener, descriptor } = Salvaged::of(line);
+        let socket = descriptor.and_then(|number| sockets.take(number)).map(Socket::from);
+        let address = |address: io::Result<SockAddr>| Some(tcp::canonical(address.ok()?.as_socket()?));
+        let local = socket.as_ref().and_then(|socket| address(socket.local_addr()));
+        let peer = peer.or_else(|| address(socket.as_ref()?.peer_addr()));
+        self.note(&Remains { conn, listener, peer, local }, "its description is damaged");
+    }
+
+    fn note(&mut self, remains: &Remains<'_>, cause: &'static str) {
+        self.count += 1;
+        let is_told = self.count <= MOST_TOLD;
+        self.untold += u64::from(!is_told);
+        self.admission.take_over();
+        let worker = self.admission.least_loaded();
+        worker.into_iter().for_each(|worker| worker.lose_damaged(is_told.then_some(remains), cause));
+    }
 }
 
 fn give(
@@ -82,11 +119,10 @@ fn give(
 ) -> bool {
     let CarriedConnection { conn, peer, listener, descriptor, state } = connection;
     let socket = sockets.take(descriptor).map(Socket::from).filter(is_stream);
-    let local = socket.as_ref().and_then(|socket| socket.local_addr().ok()?.as_socket()).map(tcp::canonical);
-    let evidence = socket.as_ref().map(tcp::evidence).unwrap_or_default();
-    let lose = |cause| {
+    let lose = |socket: Option<&Socket>, cause| {
+        let local = socket.and_then(|socket| socket.local_addr().ok()?.as_socket()).map(tcp::canonical);
         let identity = Identity { conn, listener: &listener, peer, proxy: state.proxy(), local };
-        let report = state.report(pause, &evidence);
+        let report = state.report(pause, &socket.map(tcp::evidence).unwrap_or_default());
         admission
             .least_loaded()
             .into_iter()
@@ -94,22 +130,14 @@ fn give(
         false
     };
     let Some(options) = listeners.iter().find(|options| *options.name == *listener) else {
-        return lose("its listener is gone");
+        return lose(socket.as_ref(), "its listener is gone");
     };
-    let Some(socket) = socket else { return lose("its socket is not there") };
+    let Some(socket) = socket else { return lose(None, "its socket is not there") };
     let (socket, listener) = (TcpStream::from(socket), Arc::clone(options));
     let Some(worker) = admission.least_loaded() else { return false };
     let connection = Accepted { conn, socket, peer, listener };
     worker.adopt(Adopted { connection, state, pause });
     true
-}
-
-/// Without a description nothing is known of it but that it was there.
-fn lose_unknown(admission: &Admission, cause: &'static str) -> bool {
-    let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
-    let identity = Identity { conn: 0, listener: "unknown", peer: nowhere, proxy: None, local: None };
-    admission.least_loaded().into_iter().for_each(|worker| worker.lose(&identity, cause, None));
-    false
 }
 
 fn is_stream(socket: &Socket) -> bool {

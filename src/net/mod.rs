@@ -11,10 +11,11 @@ mod server;
 mod watchdog;
 mod worker;
 
-pub use connection::{Connection, Transport};
+pub use connection::{Connection, ConnectionState, Transport};
 pub use event_loop::{EventLoop, Phase, READ_BYTES, StallTracker};
 pub use handover::{
-    CAN_TAKE_OVER, Carried, Header, Program, asked_whether, close_the_rest, take as take_carried, take_stored,
+    CAN_TAKE_OVER, Carried, Program, Question, asked_whether, close_the_rest, take as take_carried,
+    take_stored,
 };
 pub use listen::{BindError, InheritedSockets, SocketMismatch};
 pub use options::{ListenerOptions, ServerOptions};

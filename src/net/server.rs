@@ -8,12 +8,12 @@ use anyhow::{Context as _, anyhow, ensure};
 use tokio::sync::{mpsc, oneshot};
 
 use super::adoption;
-use super::event_loop::{Phase, clock};
-use super::handover::{Carried, Description, Header, Program, forget_stored, leave, monotonic_ns};
+use super::event_loop::{FrozenConnections, Phase, clock};
+use super::handover::{Carried, Description, Header, Program, Question, leave, monotonic_ns};
 use super::listen::{Admission, InheritedSockets, Listener, ListenerLost, Listeners};
 use super::options::{ListenerOptions, ServerOptions};
 use super::watchdog::Watchdog;
-use super::worker::{Finished, Worker, unless_stuck};
+use super::worker::{Finished, Worker, unless_stuck, unless_stuck_for};
 use crate::ops::{events, log_queue, logging, systemd};
 
 /// What the operator wants of a running server.
@@ -25,11 +25,16 @@ pub enum Command {
     Change(ServerOptions, oneshot::Sender<anyhow::Result<()>>),
     /// Log the totals now.
     Summary,
+    /// Describe everything, so that another program can be asked whether it could go on with it.
+    Describe(oneshot::Sender<anyhow::Result<Question>>),
     /// Let this program go on with everything, and answer why it could not. It never answers that it could.
     HandOver(Program, oneshot::Sender<anyhow::Error>),
     /// Leave everything with the service manager, for the program that it starts next, and answer whether that is done.
     Leave(oneshot::Sender<anyhow::Result<()>>),
 }
+
+/// How long event loops may take to stop where they are. Peers wait meanwhile, and so does the watchdog.
+const FREEZING_SECONDS: u32 = 5;
 
 /// Why a command is not answered.
 pub const STOPPING: &str = "the server is stopping";
@@ -130,6 +135,15 @@ fn start_workers(count: usize) -> anyhow::Result<(Vec<Worker>, Finished)> {
     Ok((workers, finished))
 }
 
+/// Does what is to be answered; `None`: nobody waits for the answer any more, and it was given up.
+async fn unless_given_up<A, T>(answer: &mut oneshot::Sender<A>, done: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        biased;
+        done = done => Some(done),
+        () = answer.closed() => None,
+    }
+}
+
 /// How serving ends.
 enum End {
     /// The connections are to end too.
@@ -169,13 +183,23 @@ impl Running {
                     let _ = answer.send(self.change(options).await);
                 }
                 Some(Command::Summary) => events::summary(&self.admission.totals()),
-                Some(Command::HandOver(program, answer)) => {
-                    let _ = answer.send(self.hand_over(&program).await);
+                Some(Command::Describe(mut answer)) => {
+                    let described = unless_given_up(&mut answer, self.describe()).await;
+                    self.go_on();
+                    described.map(|described| answer.send(described));
                 }
-                Some(Command::Leave(answer)) => {
-                    let left = self.leave().await;
-                    let is_over = left.is_ok();
-                    let _ = answer.send(left);
+                Some(Command::HandOver(program, mut answer)) => {
+                    let failed = unless_given_up(&mut answer, self.hand_over(&program)).await;
+                    self.go_on();
+                    failed.map(|error| answer.send(error));
+                }
+                Some(Command::Leave(mut answer)) => {
+                    let left = unless_given_up(&mut answer, self.leave()).await;
+                    let is_over = matches!(left, Some(Ok(())));
+                    if !is_over {
+                        self.go_on();
+                    }
+                    left.map(|left| answer.send(left));
                     if is_over {
                         return Ok(End::Left);
                     }
@@ -185,39 +209,45 @@ impl Running {
         }
     }
 
-    /// Leaves everything where the next program finds it. Where that fails all is as before.
+    /// Leaves everything where the next program finds it. May be given up; then, as where it fails, [`Running::go_on`] follows.
     async fn leave(&mut self) -> anyhow::Result<()> {
         let began_at = clock::now();
-        let left = self.freeze().await.and_then(|(description, kept)| {
-            let connections = description.connections.len();
-            leave(description, &kept)?;
-            events::left(connections, clock::now().saturating_duration_since(began_at));
-            Ok(())
-        });
-        left.inspect_err(|_| {
-            forget_stored(); // the next program must not take up what ends here
-            self.go_on();
-        })
+        let (description, kept) = self.freeze().await?;
+        let connections = description.header.connections;
+        leave(description, &kept).await?;
+        events::left(connections, clock::now().saturating_duration_since(began_at));
+        Ok(())
     }
 
-    /// Becomes `program`, which goes on with everything. Returns only where that fails, and then all is as before.
+    /// All that is served, as it is now. As [`Running::hand_over`] it may be given up, and [`Running::go_on`] follows: everything
+    /// stands still for it.
+    async fn describe(&mut self) -> anyhow::Result<Question> {
+        let (description, _) = self.freeze().await?;
+        Ok(Question::about(&description)?)
+    }
+
+    /// Becomes `program`, which goes on with everything. Returns only where that fails. May be given up; in both cases
+    /// [`Running::go_on`] follows.
     async fn hand_over(&mut self, program: &Program) -> anyhow::Error {
         let began_at = clock::now();
-        let error = match self.freeze().await {
+        match self.freeze().await {
             Ok((description, kept)) => {
-                let connections = description.connections.len();
+                let connections = description.header.connections;
                 events::handover(connections, clock::now().saturating_duration_since(began_at));
                 logging::flush();
                 program.become_it(&description, &kept)
             }
             Err(error) => error,
-        };
-        self.go_on();
-        error
+        }
     }
 
     /// Stops everything where it is, and puts it into words; and the descriptors that they speak of.
     async fn freeze(&mut self) -> anyhow::Result<(Description, Vec<RawFd>)> {
+        let frozen = unless_stuck_for(FREEZING_SECONDS, self.freeze_all()).await;
+        frozen.context("an event loop does not turn")?
+    }
+
+    async fn freeze_all(&mut self) -> anyhow::Result<(Description, Vec<RawFd>)> {
         self.listeners.pause().await;
         let mut header = Header::new(monotonic_ns());
         header.listeners = self.listeners.carried();
@@ -225,11 +255,10 @@ impl Running {
         let mut connections = Vec::new();
         let frozen: Vec<_> = self.admission.workers().iter().map(Worker::freeze).collect();
         for words in frozen {
-            let words = unless_stuck(words).await.context("an event loop does not turn")?;
-            for (descriptor, words) in words.context("an event loop has ended")? {
-                kept.push(descriptor);
-                connections.push(words);
-            }
+            let FrozenConnections { descriptors, text } = words.await.context("an event loop has ended")?;
+            header.connections += descriptors.len() as u64;
+            kept.extend(descriptors);
+            connections.push(text);
         }
         let totals = self.admission.totals();
         header.accepted = totals.accepted;
@@ -239,7 +268,6 @@ impl Running {
         header.null_lost = totals.null_lost;
         header.null_only_counted = totals.null_only_counted;
         header.log_lost = log_queue::lost();
-        header.connections = connections.len() as u64;
         Ok((Description { header, connections }, kept))
     }
 
@@ -303,7 +331,7 @@ fn next_summary(options: &ServerOptions) -> Option<Instant> {
 async fn stop_wanted(commands: &mut mpsc::Receiver<Command>, admission: &Admission) {
     loop {
         match commands.recv().await {
-            Some(Command::Change(..) | Command::HandOver(..) | Command::Leave(..)) => {}
+            Some(Command::Change(..) | Command::Describe(_) | Command::HandOver(..) | Command::Leave(_)) => {}
             Some(Command::Summary) => events::summary(&admission.totals()),
             Some(Command::Stop) | None => return,
         }

@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::AsRawFd;
 use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -18,11 +18,11 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::connection::{Connection, ConnectionState, Ended};
 use super::counters::Counters;
-use super::event_loop::{EventLoop, Phase};
+use super::event_loop::{EventLoop, FrozenConnections, Phase};
 use super::handover::CarriedConnection;
 use super::options::ListenerOptions;
-use crate::core::{Close, CloseReason, Implausible, Report};
-use crate::ops::events::{self, Identity};
+use crate::core::{Close, CloseReason, Evidence, Implausible, Report};
+use crate::ops::events::{self, Identity, Remains};
 use crate::ops::process_state;
 use crate::tcp;
 
@@ -67,7 +67,7 @@ enum Command {
     Serve(Accepted),
     Adopt(Box<Adopted>),
     /// Let the connections do nothing more, and answer with what they say of themselves.
-    Freeze(oneshot::Sender<Vec<(RawFd, String)>>),
+    Freeze(oneshot::Sender<FrozenConnections>),
     Enter(Phase),
     Change(Arc<ListenerOptions>),
     /// Show the watchdog that the event loop turns.
@@ -128,8 +128,15 @@ impl Worker {
         record(identity, &lost(cause), report, &self.counters);
     }
 
+    /// Counts one of which only so much is known; with a record, or without.
+    pub fn lose_damaged(&self, remains: Option<&Remains<'_>>, cause: &'static str) {
+        self.counters.assign();
+        remains.into_iter().for_each(|remains| events::close_damaged(remains, &lost(cause)));
+        self.counters.close(CloseReason::HandoverLost);
+    }
+
     /// Stops its connections where they are, and tells what they say of themselves. [`Phase::Serving`] lets them go on.
-    pub fn freeze(&self) -> oneshot::Receiver<Vec<(RawFd, String)>> {
+    pub fn freeze(&self) -> oneshot::Receiver<FrozenConnections> {
         let (answer, words) = oneshot::channel();
         self.command(Command::Freeze(answer));
         words
@@ -199,14 +206,15 @@ impl Finished {
     }
 }
 
-/// How often to look whether an event loop has done what it was told, a second apart.
-const LOOKS: u32 = 10;
-
-/// Waits for what event loops were told to do; `None`: one of them does not turn. Many short waits: our own sleep uses up one
-/// of them only.
+/// Waits for what event loops were told to do, 10 seconds; `None`: one of them does not turn.
 pub async fn unless_stuck<T>(done: impl Future<Output = T>) -> Option<T> {
+    unless_stuck_for(10, done).await
+}
+
+/// The same within so many seconds. Many short waits: our own sleep uses up one of them only.
+pub async fn unless_stuck_for<T>(seconds: u32, done: impl Future<Output = T>) -> Option<T> {
     let mut done = std::pin::pin!(done);
-    for _ in 0..LOOKS {
+    for _ in 0..seconds {
         if let Ok(done) = tokio::time::timeout(Duration::from_secs(1), &mut done).await {
             return Some(done);
         }
@@ -244,11 +252,15 @@ async fn take_commands(mut inbox: mpsc::UnboundedReceiver<Command>, event_loop: 
                     }
                 }
                 Some(Command::Adopt(adopted)) => adopt(*adopted, &event_loop),
-                Some(Command::Freeze(answer)) => {
+                Some(Command::Freeze(answer)) if answer.is_closed() => {} // who asked gave up
+                Some(Command::Freeze(mut answer)) => {
                     event_loop.frozen.begin();
                     event_loop.enter(Phase::Frozen);
-                    let all = event_loop.frozen.all(event_loop.slots.len()).await;
-                    let _ = answer.send(all); // who asked waits, or gave up
+                    tokio::select! {
+                        biased;
+                        all = event_loop.frozen.all(&event_loop.slots) => drop(answer.send(all)),
+                        () = answer.closed() => {}
+                    }
                 }
                 Some(Command::Enter(phase)) => event_loop.enter(phase),
                 Some(Command::Change(options)) => event_loop.change(&options),
@@ -282,17 +294,23 @@ fn open(accepted: Accepted, event_loop: &Rc<EventLoop>) {
 fn adopt(adopted: Adopted, event_loop: &Rc<EventLoop>) {
     let Adopted { connection, state, pause } = adopted;
     let Accepted { conn, socket, peer, listener } = connection;
-    let local = socket.local_addr().ok().map(tcp::canonical);
-    let evidence = tcp::evidence(&socket);
-    let restore =
-        |stream| Connection::restore(stream, conn, peer, &listener, Rc::clone(event_loop), &state, pause);
-    let close = match TcpStream::from_std(socket).map(restore) {
-        Ok(Ok(connection)) => return drop(tokio::task::spawn_local(attend(connection))),
-        Ok(Err(Implausible(cause))) => lost(cause),
-        Err(error) => tcp::close_of(&error, None),
+    let proxy = state.proxy();
+    let identity = |local| Identity { conn, listener: &listener.name, peer, proxy, local };
+    let stream = match TcpStream::from_std(socket) {
+        Ok(stream) => stream,
+        Err(error) => {
+            let (close, report) = (tcp::close_of(&error, None), state.report(pause, &Evidence::default()));
+            return record(&identity(None), &close, report.as_ref(), &event_loop.counters);
+        }
     };
-    let identity = Identity { conn, listener: &listener.name, peer, proxy: state.proxy(), local };
-    record(&identity, &close, state.report(pause, &evidence).as_ref(), &event_loop.counters);
+    match Connection::restore(stream, conn, peer, &listener, Rc::clone(event_loop), &state, pause) {
+        Ok(connection) => drop(tokio::task::spawn_local(attend(connection))),
+        Err((stream, Implausible(cause))) => {
+            let local = stream.local_addr().ok().map(tcp::canonical);
+            let report = state.report(pause, &tcp::evidence(&stream));
+            record(&identity(local), &lost(cause), report.as_ref(), &event_loop.counters);
+        }
+    }
 }
 
 fn lost(cause: &'static str) -> Close {
@@ -318,8 +336,8 @@ fn say(connection: &mut Connection<TcpStream>, cx: &Context<'_>) {
     let state = connection.snapshot(cx);
     let Identity { conn, listener, peer, .. } = connection.identity();
     let (listener, descriptor) = (listener.to_owned(), connection.transport().as_raw_fd());
-    let words = CarriedConnection { conn, peer, listener, descriptor, state }.to_line();
-    connection.event_loop().frozen.take_down(connection.slot(), descriptor, words);
+    let said = CarriedConnection { conn, peer, listener, descriptor, state };
+    connection.event_loop().frozen.take_down(connection.slot(), descriptor, |text| said.write(text));
 }
 
 /// The one place where a connection's end is counted and logged.

@@ -73,6 +73,17 @@ pub fn hold_back() -> io::Result<()> {
     Ok(SigSet::all().thread_set_mask()?)
 }
 
+/// Whether a signal that ends the daemon waits to be heard.
+#[expect(unsafe_code, reason = "no safe crate tells which signals wait")]
+pub fn stop_is_held_back() -> bool {
+    let mut waiting = SigSet::empty().as_ref().to_owned();
+    // SAFETY: the set is ours, and filled by this.
+    let told = unsafe { libc::sigpending(&raw mut waiting) };
+    // SAFETY: a set that was made by `SigSet` and filled by the system.
+    let waiting = unsafe { SigSet::from_sigset_t_unchecked(waiting) };
+    told == 0 && STOPPING.into_iter().any(|signal| waiting.contains(signal))
+}
+
 /// Leaves signals to the main thread, which can then hold them back. What a fault raises stays with the thread that has it.
 pub fn leave_signals_to_main_thread() {
     let mut others = SigSet::all();

@@ -79,7 +79,7 @@ pub fn watchdog_timeout() -> Option<Duration> {
     Some(Duration::from_micros(micros).max(SHORTEST_WATCHDOG))
 }
 
-fn tell(what: String) {
+pub(super) fn tell(what: String) {
     if let Some(manager) = MANAGER.get() {
         manager.send(what);
     }

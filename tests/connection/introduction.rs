@@ -3,7 +3,8 @@
 use pulse_echo::core::CloseReason;
 use pulse_echo::net::Phase;
 
-use crate::scripted::{DEFAULTS, Link, Outcome, UNLIMITED};
+use crate::outcome::Outcome;
+use crate::scripted::{DEFAULTS, Link, UNLIMITED};
 
 const HEADER: &str = "PROXY TCP4 192.0.2.7 198.51.100.1 8080 7\r\n";
 

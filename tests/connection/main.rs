@@ -1,5 +1,6 @@
 //! What one connection does, to the millisecond, in virtual time and over in-memory streams.
 
+mod carried;
 mod closing;
 mod deadlines;
 mod failures;
@@ -7,6 +8,7 @@ mod fairness;
 mod heartbeat;
 mod introduction;
 mod lifetime;
+mod outcome;
 mod pipes;
 mod reload;
 mod scripted;

@@ -10,7 +10,8 @@ use pulse_echo::net::{EventLoop, Transport};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
 use tokio::task::JoinHandle;
 
-use crate::scripted::{DEFAULTS, Outcome, end_of, serve};
+use crate::outcome::Outcome;
+use crate::scripted::{DEFAULTS, end_of, serve};
 
 struct Pipe(DuplexStream);
 

@@ -9,11 +9,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use pulse_echo::core::{Close, CloseReason, Failure};
-use pulse_echo::core::{
-    Deadlines, Evidence, Heartbeat, Jitter, ProbeReport, Protocol, Report, Timing, Verdict,
-};
-use pulse_echo::net::{Connection, EventLoop, ListenerOptions, Transport};
+use crate::outcome::Outcome;
+use pulse_echo::core::{Deadlines, Evidence, Heartbeat, Implausible, Jitter, Protocol, Timing};
+use pulse_echo::net::{Connection, ConnectionState, EventLoop, ListenerOptions, Transport};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -39,6 +37,9 @@ pub const UNLIMITED: Timing =
 /// No test lasts longer in virtual time; what has not ended by then never will.
 const NEVER: Duration = Duration::from_secs(3 * 365 * 24 * 60 * 60);
 
+/// The far end, for records.
+const PEER: ([u8; 4], u16) = ([192, 0, 2, 1], 40_000);
+
 /// A connection being served.
 pub struct Link {
     pub peer: Peer,
@@ -46,14 +47,6 @@ pub struct Link {
     protocol: Protocol,
     opened_at: Instant,
     task: JoinHandle<Outcome>,
-}
-
-/// How a connection ended, and when.
-#[derive(Debug, Clone)]
-pub struct Outcome {
-    pub at: u64,
-    pub close: Close,
-    pub report: Report,
 }
 
 impl Link {
@@ -84,6 +77,21 @@ impl Link {
         let wire = Wire(Rc::clone(&peer.0));
         let task = serve_with(wire, event_loop, options, jitter);
         Link { peer, event_loop: Rc::clone(event_loop), protocol: options.protocol, opened_at, task }
+    }
+
+    /// A connection of the program before, alone on its event loop.
+    ///
+    /// # Errors
+    /// It cannot be gone on with.
+    pub fn adopt(state: &ConnectionState, protocol: Protocol, timing: Timing) -> Result<Link, Implausible> {
+        let (event_loop, opened_at) = (EventLoop::start(Arc::default()), Instant::now());
+        let peer = Peer(Rc::new(RefCell::new(State::new(opened_at))));
+        let (wire, pause) = (Wire(Rc::clone(&peer.0)), Duration::from_millis(30));
+        let options = options(protocol, timing);
+        let restored =
+            Connection::restore(wire, 1, PEER.into(), &options, Rc::clone(&event_loop), state, pause);
+        let connection = restored.map_err(|(_, why)| why)?;
+        Ok(Link { peer, event_loop, protocol, opened_at, task: attend(connection, opened_at) })
     }
 
     /// Its listener gets other settings.
@@ -143,8 +151,11 @@ fn serve_with<T: Transport + 'static>(
     jitter: Jitter,
 ) -> JoinHandle<Outcome> {
     let opened_at = Instant::now();
-    let peer = ([192, 0, 2, 1], 40_000).into();
-    let connection = Connection::new(stream, 1, peer, options, Rc::clone(event_loop), jitter);
+    let connection = Connection::new(stream, 1, PEER.into(), options, Rc::clone(event_loop), jitter);
+    attend(connection, opened_at)
+}
+
+fn attend<T: Transport + 'static>(connection: Connection<T>, opened_at: Instant) -> JoinHandle<Outcome> {
     tokio::task::spawn_local(async move {
         let ended = connection.await;
         let at = milliseconds(opened_at.elapsed());
@@ -172,35 +183,6 @@ pub async fn end_of(task: &mut JoinHandle<Outcome>) -> Outcome {
 
 pub fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-impl Outcome {
-    /// Ended for this reason, at this time, and no error of the operating system decided.
-    #[track_caller]
-    pub fn expect(&self, at: u64, reason: CloseReason) -> Report {
-        self.expect_close(at, reason, None)
-    }
-
-    #[track_caller]
-    pub fn expect_failure(&self, at: u64, reason: CloseReason, failure: Failure) -> Report {
-        self.expect_close(at, reason, Some(failure))
-    }
-
-    #[track_caller]
-    fn expect_close(&self, at: u64, reason: CloseReason, failure: Option<Failure>) -> Report {
-        assert_eq!((self.at, self.close.reason, self.close.failure), (at, reason, failure));
-        self.report
-    }
-
-    #[track_caller]
-    pub fn probes(&self) -> ProbeReport {
-        self.report.probes.unwrap_or_else(|| panic!("no probes are counted here"))
-    }
-
-    /// Whose silence it was, where the reason is one.
-    pub fn verdict(&self) -> Option<Verdict> {
-        self.close.silence.as_ref().map(|silence| silence.verdict())
-    }
 }
 
 /// The far end of a [`Wire`].

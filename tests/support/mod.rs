@@ -8,6 +8,7 @@
 pub mod client;
 pub mod daemon;
 pub mod example;
+pub mod fd_store;
 pub mod kernel;
 pub mod load;
 pub mod network;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Ending, Session};
+use super::{Ending, LIFETIME_GRACE, Session};
 use crate::core::close::CloseReason;
 use crate::core::inquiry::Inquiry;
 use crate::core::liveness::{Liveness, MOST_MISSED};
@@ -92,6 +92,16 @@ impl Session {
         })
     }
 
+    /// Why it is ending in good order, if it is.
+    pub fn ending(&self) -> Option<CloseReason> {
+        self.ending.map(|ending| ending.reason)
+    }
+
+    /// Whether the acknowledgement of the last bytes is being looked for.
+    pub fn expects_last(&self) -> bool {
+        self.liveness.next_last_look().is_some()
+    }
+
     /// What it speaks.
     pub fn protocol(&self) -> Protocol {
         self.decoder.protocol()
@@ -112,6 +122,11 @@ impl Ending {
     fn restore(state: &EndingState, now: Moment) -> Result<Ending, Implausible> {
         let EndingState { reason, until } = state;
         let reason = CloseReason::named(reason).ok_or(Implausible("an unknown reason"))?;
-        Ok(Ending { reason, until: until.map(|age| age.moment(now)) })
+        let is_ours = matches!(reason, CloseReason::LifetimeOver | CloseReason::ServerShutdown);
+        Implausible::unless(is_ours, "an orderly end of ours that is none")?;
+        let until = until.map(|age| age.moment(now));
+        let is_soon = until.is_none_or(|until| until <= now + LIFETIME_GRACE);
+        Implausible::unless(is_soon, "an end that takes too long")?;
+        Ok(Ending { reason, until })
     }
 }

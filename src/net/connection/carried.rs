@@ -8,8 +8,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::origin::{Origin, OriginState};
-use super::{Connection, QueueState, Stage, Transport, Unsent};
-use crate::core::{Bytes, Evidence, Implausible, Moment, Report, Session, SessionState};
+use super::{Connection, LAST_READS, QueueState, Stage, Transport, Unsent};
+use crate::core::{
+    Bytes, CloseReason, Evidence, Implausible, Moment, Protocol, Report, Session, SessionState,
+};
 use crate::net::event_loop::EventLoop;
 use crate::net::options::ListenerOptions;
 
@@ -38,6 +40,27 @@ impl ConnectionState {
         let session = Session::restore(&self.session, now, pause).ok()?;
         Some(session.report(now, evidence))
     }
+
+    /// Its session, its unsent bytes, and where it comes from.
+    fn restore(
+        &self,
+        peer: SocketAddr,
+        protocol: Protocol,
+        now: Moment,
+        pause: Duration,
+    ) -> Result<(Session, Vec<u8>, Origin), Implausible> {
+        let ConnectionState { stage, unsent, session, origin } = self;
+        let session = Session::restore(session, now, pause)?;
+        Implausible::unless(session.protocol() == protocol, "its listener speaks another protocol")?;
+        let unsent = Vec::try_from(unsent)?;
+        let is_owed = session.unsent_bytes() == unsent.len() as u64;
+        Implausible::unless(is_owed, "other bytes are unsent than are owed")?;
+        stage.check(&session, &unsent)?;
+        let mut origin = Origin::restore(peer, origin.as_ref(), now)?;
+        let awaits_header = *stage == Stage::AwaitingHeader;
+        Implausible::unless(!awaits_header || origin.introduction().is_some(), "no header is awaited")?;
+        Ok((session, unsent, origin))
+    }
 }
 
 impl<T: Transport> Connection<T> {
@@ -55,7 +78,7 @@ impl<T: Transport> Connection<T> {
     /// Goes on with a connection of the program before, after a pause of ours.
     ///
     /// # Errors
-    /// No connection can be in that state.
+    /// No connection can be in that state; and its stream.
     pub fn restore(
         transport: T,
         conn: u64,
@@ -64,21 +87,13 @@ impl<T: Transport> Connection<T> {
         event_loop: Rc<EventLoop>,
         state: &ConnectionState,
         pause: Duration,
-    ) -> Result<Connection<T>, Implausible> {
-        let ConnectionState { stage, unsent, session, origin } = state;
+    ) -> Result<Connection<T>, (T, Implausible)> {
         let now = event_loop.clock.now();
-        let mut session = Session::restore(session, now, pause)?;
-        if session.protocol() != listener.protocol {
-            return Err(Implausible("its listener speaks another protocol"));
-        }
-        let unsent = Vec::try_from(unsent)?;
-        if session.unsent_bytes() != unsent.len() as u64 {
-            return Err(Implausible("other bytes are unsent than are owed"));
-        }
-        let mut origin = Origin::restore(peer, origin.as_ref(), now)?;
-        if *stage == Stage::AwaitingHeader && origin.introduction().is_none() {
-            return Err(Implausible("no header is awaited"));
-        }
+        let restored = state.restore(peer, listener.protocol, now, pause);
+        let (mut session, unsent, origin) = match restored {
+            Ok(restored) => restored,
+            Err(why) => return Err((transport, why)),
+        };
         let listener = event_loop.listeners.get(listener);
         // It may have other deadlines and another heartbeat by now.
         session.retime(&listener.timing(), now);
@@ -96,8 +111,26 @@ impl<T: Transport> Connection<T> {
             queue_state: QueueState::NotQueued,
             timer_at: None,
             session,
-            stage: *stage,
+            stage: state.stage,
             unsent: Unsent::from(&*unsent),
         })
+    }
+}
+
+impl Stage {
+    /// Whether a connection can be there with that session and with these bytes unsent. With any other it might never end.
+    fn check(self, session: &Session, unsent: &[u8]) -> Result<(), Implausible> {
+        let ending = session.ending();
+        let is_possible = match self {
+            Stage::AwaitingHeader | Stage::Echoing => ending.is_none(),
+            Stage::Flushing(left) => ending.is_some() && left <= LAST_READS,
+            Stage::SendingFin => ending.is_some(),
+            Stage::Lingering => ending.is_some() && unsent.is_empty(),
+            Stage::PeerFinished => true,
+            Stage::LastAck => session.expects_last() && unsent.is_empty(),
+        };
+        Implausible::unless(is_possible, "it is at another end than it says")?;
+        // A program that is being stopped hands nothing over.
+        Implausible::unless(ending != Some(CloseReason::ServerShutdown), "its end has no end")
     }
 }

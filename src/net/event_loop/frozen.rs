@@ -1,37 +1,53 @@
 //! What frozen connections say of themselves, in words, and the descriptors they speak of.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::os::fd::RawFd;
 
 use tokio::sync::Notify;
 
-use super::slots::SlotId;
+use super::slots::{SlotId, Slots};
 
-/// The words of each connection, by its slot. Who is asked again says it again.
+/// The words of all connections of one event loop, a line each, and the descriptors of their sockets in the same order.
+#[derive(Debug, Default)]
+pub struct FrozenConnections {
+    /// One for each line.
+    pub descriptors: Vec<RawFd>,
+    /// The lines.
+    pub text: Vec<u8>,
+}
+
+/// What was said so far.
 #[derive(Debug, Default)]
 pub struct Frozen {
-    words: RefCell<BTreeMap<SlotId, (RawFd, String)>>,
-    said: Notify,
+    said: RefCell<BTreeSet<SlotId>>,
+    connections: RefCell<FrozenConnections>,
+    news: Notify,
 }
 
 impl Frozen {
-    /// Forgets what was said in an earlier freeze that came to nothing.
+    /// Forgets what was said in an earlier freeze.
     pub fn begin(&self) {
-        self.words.borrow_mut().clear();
+        self.said.take();
+        self.connections.take();
     }
 
-    /// Takes what a connection says.
-    pub fn take_down(&self, slot: SlotId, descriptor: RawFd, words: String) {
-        self.words.borrow_mut().insert(slot, (descriptor, words));
-        self.said.notify_one();
-    }
-
-    /// What all of them said, once `count` have.
-    pub async fn all(&self, count: usize) -> Vec<(RawFd, String)> {
-        while self.words.borrow().len() < count {
-            self.said.notified().await;
+    /// Takes down what `write` says of a connection, unless it was said before.
+    pub fn take_down(&self, slot: SlotId, descriptor: RawFd, write: impl FnOnce(&mut Vec<u8>)) {
+        if !self.said.borrow_mut().insert(slot) {
+            return;
         }
-        std::mem::take(&mut *self.words.borrow_mut()).into_values().collect()
+        let FrozenConnections { descriptors, text } = &mut *self.connections.borrow_mut();
+        descriptors.push(descriptor);
+        write(text);
+        self.news.notify_one();
+    }
+
+    /// What all of them said, once all in `slots` have.
+    pub async fn all(&self, slots: &Slots) -> FrozenConnections {
+        while self.said.borrow().len() < slots.len() {
+            self.news.notified().await;
+        }
+        self.connections.take()
     }
 }

@@ -22,6 +22,7 @@ use run_queue::RunQueue;
 use slots::Slots;
 use timers::Timers;
 
+pub use frozen::FrozenConnections;
 pub use listener_state::ListenerState;
 pub use run_queue::QueueState;
 pub use slots::SlotId;

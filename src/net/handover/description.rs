@@ -3,18 +3,26 @@
 //! The first line is the header. The format is JSON, every value by its name: a newer version knows the older names.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, Write as _};
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Read, Seek as _, Write as _};
 use std::net::SocketAddr;
 use std::os::fd::RawFd;
+use std::time::Duration;
 
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use serde::{Deserialize, Serialize};
 
+use crate::core::Evidence;
 use crate::net::connection::ConnectionState;
 
 /// Of this format. It changes where an older program could misunderstand.
 const FORMAT: u32 = 1;
+
+/// More than a connection has to say: what it holds back and what waits to be sent, each byte as an escape of six.
+const LONGEST_LINE: u64 = 128 * 1024;
+
+/// More than listeners, totals and the numbers of descriptors take.
+const LONGEST_HEADER: u64 = 16 * 1024 * 1024;
 
 /// What concerns the server as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,8 +93,8 @@ pub struct CarriedConnection {
 pub struct Description {
     /// What concerns the server as a whole.
     pub header: Header,
-    /// [`CarriedConnection`]s, in words.
-    pub connections: Vec<String>,
+    /// [`CarriedConnection`]s, in words, a line each: so many texts as there were event loops.
+    pub connections: Vec<Vec<u8>>,
 }
 
 impl Header {
@@ -109,80 +117,92 @@ impl Header {
         }
     }
 
-    /// In words.
-    pub fn to_line(&self) -> String {
-        to_line(self)
-    }
-
     /// Reads a first line.
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn read(line: &str) -> anyhow::Result<Header> {
+    fn read(line: &[u8]) -> anyhow::Result<Header> {
         /// Enough to know whether the rest can be understood.
         #[derive(Deserialize)]
         struct Format {
             format: u32,
         }
-        let Format { format } = serde_json::from_str(line)?;
+        let Format { format } = serde_json::from_slice(line)?;
         anyhow::ensure!(format == FORMAT, "it is of format {format}, and this version understands {FORMAT}");
-        Ok(serde_json::from_str(line)?)
+        Ok(serde_json::from_slice(line)?)
     }
 }
 
 impl Description {
-    /// As text.
-    pub fn to_text(&self) -> String {
-        let header = to_line(&self.header);
-        let lines = [&header].into_iter().chain(&self.connections);
-        lines.flat_map(|line| [line.as_str(), "\n"]).collect()
-    }
-
     /// Writes it into a file in memory.
     ///
     /// # Errors
     /// There is no descriptor or no memory left.
     pub fn write(&self) -> io::Result<File> {
         let mut file = File::from(memfd_create(c"pulse-echo connections", MFdFlags::MFD_CLOEXEC)?);
-        file.write_all(self.to_text().as_bytes())?;
+        let mut header = Vec::new();
+        write_line(&self.header, &mut header);
+        [&header].into_iter().chain(&self.connections).try_for_each(|text| file.write_all(text))?;
+        file.rewind()?;
         Ok(file)
     }
 
-    /// Reads it. A last line without its end is there no less.
+    /// Reads it, of as many connections as there are descriptors at most, or as `at_most` says. A last line without its end is
+    /// there no less.
     ///
     /// # Errors
     /// The header is none of ours. Connections are looked at one by one, later.
-    pub fn read(text: &str) -> anyhow::Result<Description> {
-        let mut lines = text.lines();
-        let header = Header::read(lines.next().unwrap_or_default())?;
-        Ok(Description { header, connections: lines.map(str::to_owned).collect() })
+    pub fn read(file: impl Read, at_most: Option<u64>) -> anyhow::Result<Description> {
+        let longest = LONGEST_LINE * at_most.unwrap_or_else(open_descriptors);
+        let mut text = BufReader::new(file.take(LONGEST_HEADER + longest));
+        let (mut header, mut connections) = (Vec::new(), Vec::new());
+        text.by_ref().take(LONGEST_HEADER).read_until(b'\n', &mut header)?;
+        let header = Header::read(&header)?;
+        text.read_to_end(&mut connections)?;
+        Ok(Description { header, connections: vec![connections] })
+    }
+
+    /// The connections, in words.
+    pub fn lines(&self) -> impl Iterator<Item = &[u8]> {
+        let lines = self.connections.iter().flat_map(|text| text.split(|byte| *byte == b'\n'));
+        lines.filter(|line| !line.is_empty())
     }
 }
 
-/// One line; there is no line end in it.
-pub fn to_line(value: &impl Serialize) -> String {
+/// How many this process has. The socket of each connection is one of them.
+fn open_descriptors() -> u64 {
+    const MOST: u64 = 1 << 20;
+    fs::read_dir("/proc/self/fd").map_or(MOST, |descriptors| descriptors.count() as u64)
+}
+
+/// Adds a line; there is no line end in it.
+fn write_line(value: &impl Serialize, text: &mut Vec<u8>) {
     // It fails for maps whose keys are no strings, and there are none.
-    serde_json::to_string(value).unwrap_or_default()
+    let _ = serde_json::to_writer(&mut *text, value);
+    text.push(b'\n');
 }
 
 impl CarriedConnection {
-    /// In words.
-    pub fn to_line(&self) -> String {
-        to_line(self)
+    /// Adds it, in words.
+    pub fn write(&self, text: &mut Vec<u8>) {
+        write_line(self, text);
     }
 
     /// From words; `None`: they are damaged.
-    pub fn read(line: &str) -> Option<CarriedConnection> {
-        serde_json::from_str(line).ok()
+    pub fn read(line: &[u8]) -> Option<CarriedConnection> {
+        serde_json::from_slice(line).ok()
+    }
+
+    /// Whether it can be gone on with, as far as words tell.
+    pub fn is_understood(&self) -> bool {
+        self.state.report(Duration::ZERO, &Evidence::default()).is_some()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
-    use crate::core::{Evidence, Report};
+    use crate::core::Report;
 
     #[test]
     fn a_description_is_read_as_it_was_written() {
@@ -194,17 +214,28 @@ mod tests {
             descriptor: 9,
             passed: false,
         });
-        let description = Description { header, connections: vec!["{}".to_owned(), "damaged".to_owned()] };
-        let read = Description::read(&description.to_text()).unwrap();
-        assert_eq!((read.header, read.connections), (description.header, description.connections));
+        let connections = [&b"{}\ndamaged\n"[..], b"", b"\xff\n"].map(<[u8]>::to_vec).to_vec();
+        let description = Description { header, connections };
+        let read = Description::read(description.write().unwrap(), None).unwrap();
+        assert_eq!(read.header, description.header);
+        assert_eq!(read.lines().collect::<Vec<_>>(), [&b"{}"[..], b"damaged", b"\xff"]);
     }
 
     #[test]
     fn what_is_foreign_is_refused_with_a_reason() {
         for (text, why) in [("", "EOF"), ("PNG", "expected"), (r#"{"format":2}"#, "it is of format 2")] {
-            let refused = Description::read(text).unwrap_err().to_string();
+            let refused = Description::read(text.as_bytes(), None).unwrap_err().to_string();
             assert!(refused.contains(why), "{refused}");
         }
+    }
+
+    #[test]
+    fn what_has_no_end_is_read_for_so_long_only() {
+        assert!(Description::read(io::repeat(b'x'), Some(1)).is_err());
+        let header = br#"{"format":1,"version":"","frozen_at_ns":0,"accepted":0,"refused":0,"closed":{},"log_lost":0,"listeners":[],"connections":0}"#;
+        let endless = [header, &b"\n"[..]].concat();
+        let read = Description::read(Read::chain(&*endless, io::repeat(b'x')), Some(2)).unwrap();
+        assert!(read.lines().map(<[u8]>::len).sum::<usize>() as u64 <= LONGEST_HEADER + 2 * LONGEST_LINE);
     }
 
     /// What version 0.1.0 wrote of five connections: one has held back half a control line, one is in the middle of a line, one
@@ -212,8 +243,8 @@ mod tests {
     const FIRST_FORMAT: &str = include_str!("../../../tests/handover/format-1.jsonl");
 
     fn figures(text: &str) -> Option<Vec<(u64, Report)>> {
-        let description = Description::read(text).ok()?;
-        let connections = description.connections.iter().filter_map(|line| CarriedConnection::read(line));
+        let description = Description::read(text.as_bytes(), None).ok()?;
+        let connections = description.lines().filter_map(CarriedConnection::read);
         let figures = connections.filter_map(|connection| {
             let report = connection.state.report(Duration::ZERO, &Evidence::default())?;
             Some((connection.conn, report))

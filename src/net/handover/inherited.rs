@@ -3,30 +3,41 @@
 use std::collections::HashMap;
 use std::env;
 use std::fs::File;
-use std::io::{Read as _, Seek as _};
+use std::io::{self, Seek as _};
 use std::os::fd::{FromRawFd as _, OwnedFd, RawFd};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use nix::errno::Errno;
 
-use super::description::{Description, Header};
+use super::description::{CarriedConnection, Description};
 
 /// The variable that names the descriptor of the description.
 pub const CARRIED: &str = "PULSE_ECHO_HANDOVER";
 
-/// The variable that asks whether this program could take over from the header in it.
+/// The variable that asks whether this program could take over so many connections, which standard input describes.
 pub const ASKED: &str = "PULSE_ECHO_HANDOVER_QUESTION";
 
 /// The answer, if it can.
 pub const CAN_TAKE_OVER: &str = "can take over";
 
-/// More than this nobody reads: 20,000 connections with all that they hold back are less.
-const LONGEST: u64 = 4 * 1024 * 1024 * 1024;
+/// Whether this program understands what it is asked about; `None`: it was not started for that alone.
+pub fn asked_whether() -> Option<anyhow::Result<()>> {
+    let count = env::var(ASKED).ok()?;
+    let understood = count.parse().context("it is not said of how many connections").and_then(understand);
+    Some(understood.context("what the running program hands over is not understood"))
+}
 
-/// The header that this process is asked about, if it was only started for that.
-pub fn asked_whether() -> Option<anyhow::Result<Header>> {
-    let question = env::var(ASKED).ok()?;
-    Some(Header::read(&question).context("what the running program hands over is not understood"))
+fn understand(count: u64) -> anyhow::Result<()> {
+    let description = Description::read(io::stdin().lock(), Some(count))?;
+    let is_understood =
+        |line| CarriedConnection::read(line).is_some_and(|connection| connection.is_understood());
+    let understood = description.lines().filter(|line| is_understood(line)).count() as u64;
+    ensure!(
+        understood == count,
+        "of {count} connections {} are in other words",
+        count - understood.min(count)
+    );
+    Ok(())
 }
 
 /// What was carried over, if this program took the place of another. To be asked once, before there is a second thread.
@@ -87,17 +98,14 @@ impl Carried {
         Ok(Carried { description, sockets: Sockets(None) })
     }
 
-    /// Reads it from the file that it is in.
+    /// Reads it from the file that it is in, wherever that stands.
     ///
     /// # Errors
     /// It is none of ours.
     pub fn read_description(file: OwnedFd) -> anyhow::Result<Description> {
         let mut file = File::from(file);
         file.rewind()?;
-        let mut bytes = Vec::new();
-        file.take(LONGEST).read_to_end(&mut bytes)?;
-        // What is no text is damage to one line.
-        Description::read(&String::from_utf8_lossy(&bytes))
+        Description::read(file, None)
     }
 }
 

@@ -3,51 +3,108 @@
 //! One by one, thousands of sockets would keep the service manager busy for a minute. So they wait inside a pair of sockets of
 //! ours, as messages that nobody has read, and only the pair is stored.
 
-use std::collections::HashMap;
-use std::io::{IoSlice, IoSliceMut};
-use std::os::fd::{AsFd as _, AsRawFd as _, FromRawFd as _, OwnedFd, RawFd};
+use std::collections::{BTreeMap, HashMap};
+use std::os::fd::{AsFd as _, OwnedFd, RawFd};
+use std::time::Duration;
 
-use anyhow::Context as _;
-use nix::cmsg_space;
-use nix::sys::socket::{
-    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, recvmsg, sendmsg,
-    socketpair,
-};
+use anyhow::{Context as _, anyhow, ensure};
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use super::description::Description;
+use super::description::{Description, Header};
 use super::inherited::Carried;
-use crate::ops::fd_store;
+use super::messages::{pack, unpack};
+use crate::ops::{events, fd_store};
 
-/// Descriptors that one message carries: SCM_MAX_FD of the kernel's include/net/scm.h.
-const PER_MESSAGE: usize = 253;
+/// How long the service manager may take for all of it.
+const PATIENCE: Duration = Duration::from_secs(2);
 
-const PAIR: &str = "pulse-echo-sockets";
-const DESCRIPTION: &str = "pulse-echo-description";
+const PAIR: &str = "pulse-echo-sockets-";
+const DESCRIPTION: &str = "pulse-echo-description-";
 
-/// Leaves `kept` and what they mean with the service manager. They are still ours too, until this process ends.
+/// Leaves `kept` and what they mean with the service manager. They are still ours too, until this process ends. May be given up:
+/// then, as where it fails, nothing is left there.
 ///
 /// # Errors
 /// There is no store, or no room in it.
-pub fn leave(mut description: Description, kept: &[RawFd]) -> anyhow::Result<()> {
+pub async fn leave(mut description: Description, kept: &[RawFd]) -> anyhow::Result<()> {
     // These it passes by itself.
     let listeners = &mut description.header.listeners;
     let passed: Vec<_> =
         listeners.iter().filter(|socket| socket.passed).map(|socket| socket.descriptor).collect();
     listeners.retain(|socket| !socket.passed);
     let kept: Vec<_> = kept.iter().copied().filter(|descriptor| !passed.contains(descriptor)).collect();
-    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
-    let (sender, receiver) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, flags)?;
-    for descriptors in kept.chunks(PER_MESSAGE) {
-        let rights = [ControlMessage::ScmRights(descriptors)];
-        sendmsg::<()>(sender.as_raw_fd(), &[IoSlice::new(b"+")], &rights, MsgFlags::empty(), None)
-            .context("cannot pack the sockets")?;
-    }
+    let (sender, receiver) = pack(&kept).context("cannot pack the sockets")?;
     description.header.sent = kept;
     let file = description.write()?;
-    fd_store::store(PAIR, receiver.as_fd()).context("the service manager's store is not to be had")?;
-    fd_store::store(PAIR, sender.as_fd())?;
-    fd_store::store(DESCRIPTION, file.as_fd())?;
-    Ok(fd_store::wait_until_read()?)
+    let set = Offered::of(&description.header);
+    let stored = tokio::time::timeout(PATIENCE, async {
+        let store = fd_store::FdStore::open()?;
+        store.offer(&set.description, file.as_fd()).await?;
+        store.offer(&set.pair, sender.as_fd()).await?;
+        store.offer(&set.pair, receiver.as_fd()).await?; // the last one is missing first
+        store.wait_until_read().await
+    });
+    stored
+        .await
+        .context("the service manager does not read")?
+        .context("the service manager cannot be told")?;
+    // Closed here, it is open only there.
+    drop(receiver);
+    ensure!(
+        !is_hung_up(&sender)?,
+        "the service manager's store has too little room (FileDescriptorStoreMax=)"
+    );
+    set.keep();
+    Ok(())
+}
+
+/// The names of what one program offers: no other program's. Dropped, all of it is taken out of the store again.
+#[derive(Debug)]
+struct Offered {
+    pair: String,
+    description: String,
+    is_left: bool,
+}
+
+impl Offered {
+    fn of(header: &Header) -> Offered {
+        let moment = header.frozen_at_ns;
+        let [pair, description] = [PAIR, DESCRIPTION].map(|name| format!("{name}{moment}"));
+        Offered { pair, description, is_left: false }
+    }
+
+    fn keep(mut self) {
+        self.is_left = true;
+    }
+}
+
+impl Drop for Offered {
+    fn drop(&mut self) {
+        if !self.is_left {
+            // The next program must not take up what ends here.
+            fd_store::remove(&self.pair);
+            fd_store::remove(&self.description);
+        }
+    }
+}
+
+/// Whether nobody has the other end.
+fn is_hung_up(end: &OwnedFd) -> nix::Result<bool> {
+    let mut polled = [PollFd::new(end.as_fd(), PollFlags::empty())];
+    loop {
+        match poll(&mut polled, PollTimeout::ZERO) {
+            Err(Errno::EINTR) => {}
+            ready => return Ok(ready? > 0),
+        }
+    }
+}
+
+/// What one program left.
+#[derive(Debug, Default)]
+struct Stored {
+    pair: Vec<OwnedFd>,
+    description: Option<OwnedFd>,
 }
 
 /// Takes what the program before has left, out of what the service manager passed, and out of its store.
@@ -55,62 +112,32 @@ pub fn leave(mut description: Description, kept: &[RawFd]) -> anyhow::Result<()>
 /// # Errors
 /// It is damaged.
 pub fn take_stored(passed: &mut Vec<(String, OwnedFd)>) -> Option<anyhow::Result<Carried>> {
-    let mut take = |wanted: &str| {
-        let place = passed.iter().position(|(name, _)| name == wanted)?;
-        Some(passed.remove(place).1)
-    };
-    let pair = [take(PAIR), take(PAIR)];
-    let (description, stray) = (take(DESCRIPTION), take(DESCRIPTION));
-    let found = description.is_some() || pair.iter().any(Option::is_some);
-    drop(stray); // left by two programs, of which one never came to take it
-    found.then(|| {
-        forget_stored();
-        read(pair, description)
-    })
-}
-
-/// Empties the store: what stays in it would keep its connections open for ever.
-pub fn forget_stored() {
-    // Without a store there is nothing in it.
-    let _ = fd_store::remove(PAIR);
-    let _ = fd_store::remove(DESCRIPTION);
-}
-
-fn read(pair: [Option<OwnedFd>; 2], description: Option<OwnedFd>) -> anyhow::Result<Carried> {
-    let description = Carried::read_description(description.context("there is no description")?)?;
-    let mut received = Vec::new();
-    for end in pair.iter().flatten() {
-        receive(end, &mut received);
-    }
-    let sockets: HashMap<RawFd, OwnedFd> = description.header.sent.iter().copied().zip(received).collect();
-    Ok(Carried { description, sockets: sockets.into() })
-}
-
-/// All that waits there; nothing does at the end that sent.
-fn receive(end: &OwnedFd, received: &mut Vec<OwnedFd>) {
-    let mut space = cmsg_space!([RawFd; PER_MESSAGE]);
-    loop {
-        let mut byte = [0];
-        let mut buffer = [IoSliceMut::new(&mut byte)];
-        let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_CMSG_CLOEXEC;
-        let Ok(message) = recvmsg::<()>(end.as_raw_fd(), &mut buffer, Some(&mut space), flags) else {
-            return;
-        };
-        let Ok(controls) = message.cmsgs() else { return };
-        let before = received.len();
-        for control in controls {
-            if let ControlMessageOwned::ScmRights(descriptors) = control {
-                received.extend(descriptors.into_iter().map(take_ownership));
-            }
+    let mut sets: BTreeMap<u64, Stored> = BTreeMap::new();
+    let is_stored = |name: &str| name.starts_with(PAIR) || name.starts_with(DESCRIPTION);
+    for (name, descriptor) in passed.extract_if(.., |(name, _)| is_stored(name)) {
+        let set = name.rsplit('-').next().and_then(|set| set.parse().ok()).unwrap_or_default();
+        let stored = sets.entry(set).or_default();
+        match name.starts_with(PAIR) {
+            true => stored.pair.push(descriptor),
+            false => stored.description = Some(descriptor),
         }
-        if received.len() == before {
-            return; // the end of the stream
-        }
+        fd_store::remove(&name); // what stays in it would keep its connections open for ever
     }
+    let (_, newest) = sets.pop_last()?;
+    if !sets.is_empty() {
+        let why = anyhow!("{} older programs have left some, and none came to take them", sets.len());
+        events::handover_failed(&why, "they are closed");
+    }
+    Some(newest.read())
 }
 
-#[expect(unsafe_code, reason = "the kernel gives descriptors of a message by their numbers")]
-fn take_ownership(descriptor: RawFd) -> OwnedFd {
-    // SAFETY: it was opened for us with this message, and is told once.
-    unsafe { OwnedFd::from_raw_fd(descriptor) }
+impl Stored {
+    fn read(self) -> anyhow::Result<Carried> {
+        let Stored { pair, description } = self;
+        let description = Carried::read_description(description.context("there is no description")?)?;
+        let number = |(place, socket)| Some((*description.header.sent.get::<usize>(place)?, socket));
+        let received = pair.iter().flat_map(unpack);
+        let sockets: HashMap<RawFd, OwnedFd> = received.filter_map(number).collect();
+        Ok(Carried { description, sockets: sockets.into() })
+    }
 }

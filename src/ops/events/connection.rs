@@ -135,6 +135,34 @@ pub fn close(identity: &Identity<'_>, close: &Close, report: Option<&Report>) ->
     !only_count || enabled!(Level::DEBUG)
 }
 
+/// A connection whose description was damaged: what is known of it all the same.
+#[derive(Debug, Default)]
+pub struct Remains<'a> {
+    /// As in [`Identity`].
+    pub conn: Option<u64>,
+    /// As in [`Identity`].
+    pub listener: Option<&'a str>,
+    /// As in [`Identity`].
+    pub peer: Option<SocketAddr>,
+    /// As in [`Identity`].
+    pub local: Option<SocketAddr>,
+}
+
+/// It ended; no more is known of it than that.
+pub fn close_damaged(remains: &Remains<'_>, close: &Close) {
+    warn!(
+        event = display("close"),
+        reason = display(close.reason.name()),
+        listener = remains.listener.map(display),
+        peer = remains.peer.map(display),
+        local = remains.local.map(display),
+        conn = remains.conn,
+        "{}: {}",
+        remains.peer.map_or_else(|| "a connection".to_owned(), |peer| peer.to_string()),
+        Sentence { close, is_null: false }
+    );
+}
+
 /// What happened and, if known, whose silence it was.
 struct Sentence<'a> {
     close: &'a Close,

@@ -8,7 +8,9 @@ mod listener;
 mod server;
 mod units;
 
-pub use connection::{Identity, close, only_count_null_connections, open, unexpected_proxy_header};
+pub use connection::{
+    Identity, Remains, close, close_damaged, only_count_null_connections, open, unexpected_proxy_header,
+};
 pub use listener::{
     Refusal, RefuseReason, accept_error, accept_resumed, listener_lost, listener_missing, listener_reopened,
     listening, refuse,

@@ -156,7 +156,7 @@ pub fn reload_failed(why: &anyhow::Error) {
 }
 
 /// The connections go over to another program in this process. What is lost with it is told by `adopted`.
-pub fn handover(connections: usize, duration: Duration) {
+pub fn handover(connections: u64, duration: Duration) {
     info!(
         event = display("handover"),
         connections,
@@ -166,7 +166,7 @@ pub fn handover(connections: usize, duration: Duration) {
 }
 
 /// The connections wait with the service manager for the next program.
-pub fn left(connections: usize, duration: Duration) {
+pub fn left(connections: u64, duration: Duration) {
     info!(
         event = display("handover"),
         connections,
@@ -184,12 +184,14 @@ pub fn handover_failed(why: &anyhow::Error, now: &str) {
     );
 }
 
-/// Connections came from the program before; `pause`: in which nobody served them.
-pub fn adopted(connections: usize, lost: usize, pause: Duration) {
+/// Connections came from the program before; `pause`: in which nobody served them. Of those `lost` so many have no record of their
+/// own: `untold`.
+pub fn adopted(connections: u64, lost: u64, untold: u64, pause: Duration) {
     info!(
         event = display("adopted"),
         connections,
         lost,
+        untold = (untold > 0).then_some(untold),
         pause_ms = milliseconds(pause),
         "took over {connections} connections of the program before; {lost} were lost"
     );

@@ -1,29 +1,20 @@
-//! SIGUSR2: the connections outlive the program.
-
-mod support;
+//! SIGUSR2: another program goes on in this process.
 
 use std::fs::{self, File};
-use std::os::fd::AsRawFd as _;
-use std::os::unix::fs::PermissionsExt as _;
+use std::net::TcpListener;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use nix::sys::signal::Signal;
-use support::client::Client;
-use support::daemon::{Daemon, LISTENERS, serve};
-use support::process::{BINARY, TempFile};
-use support::record::{Record, number, text};
-use support::{PROTOCOLS, eventually_true, now};
 
-/// Lets another program take over, and returns what it says of that.
-#[track_caller]
-fn hand_over(daemon: &Daemon) -> Record {
-    let before = daemon.records("adopted").len();
-    daemon.signal(Signal::SIGUSR2);
-    eventually_true("another program took over", || daemon.records("adopted").len() > before);
-    daemon.records("adopted").remove(before)
-}
+use crate::hand_over;
+use crate::support::client::Client;
+use crate::support::daemon::{Daemon, LISTENERS, serve};
+use crate::support::process::TempFile;
+use crate::support::record::{number, text};
+use crate::support::{PROTOCOLS, eventually_true, now};
 
 fn descriptors(daemon: &Daemon) -> usize {
     fs::read_dir(format!("/proc/{}/fd", daemon.pid())).expect("its descriptors").count()
@@ -162,48 +153,6 @@ fn an_address_that_cannot_be_had_costs_no_connection() {
 }
 
 #[test]
-fn who_cannot_take_over_changes_nothing() {
-    let program = TempFile::with_name("program", fs::read(BINARY).expect("the binary"));
-    fs::set_permissions(program.path(), fs::Permissions::from_mode(0o755)).expect("an executable");
-    let config = TempFile::new(LISTENERS);
-    let direct = serve(&config);
-    let mut command = Command::new(program.path());
-    command.args(direct.get_args());
-    let daemon = Daemon::start_command(command, config);
-    let mut client = Client::connect(daemon.address("line"));
-    let fails = |why: &str| {
-        let before = daemon.records("handover_failed").len();
-        daemon.signal(Signal::SIGUSR2);
-        eventually_true("it fails", || daemon.records("handover_failed").len() > before);
-        let failed = daemon.records("handover_failed").remove(before);
-        assert!(text(&failed, "message").contains(why), "{failed}");
-    };
-    daemon.config().write("nonsense");
-    fails("the new program cannot take over");
-    client.echo("hello\n");
-    daemon.config().write(LISTENERS);
-
-    let other = program.path().to_owned() + ".new";
-    let replace_by = |script: &str| {
-        fs::write(&other, script).expect("a script");
-        fs::set_permissions(&other, fs::Permissions::from_mode(0o755)).expect("an executable");
-        fs::rename(&other, program.path()).expect("an upgrade");
-    };
-    replace_by("#!/bin/sh\nexit 1\n");
-    fails("it does not say why");
-    replace_by("#!/bin/sh\necho older and without an idea >&2\nexit 2\n");
-    fails("older and without an idea");
-    fs::remove_file(program.path()).expect("the program");
-    fails("cannot start");
-    client.echo("still here\n");
-
-    // The right one again.
-    fs::copy(BINARY, program.path()).expect("an upgrade");
-    assert_eq!(number(&hand_over(&daemon), "connections"), 1);
-    client.echo("and now by another program\n");
-}
-
-#[test]
 fn it_can_be_switched_off() {
     let daemon = Daemon::start("server.keep_connections = false");
     daemon.signal(Signal::SIGUSR2);
@@ -226,4 +175,34 @@ fn what_is_damaged_keeps_nobody_from_starting() {
         assert!(text(&failed, "message").ends_with("starting without"), "{failed}");
         Client::connect(daemon.address("raw")).echo("hello");
     }
+}
+
+/// A line that is damaged, and more of them claimed than there are.
+#[test]
+fn what_is_left_of_a_description_is_told() {
+    const HEADER: &str = r#"{"format":1,"version":"0","frozen_at_ns":1,"accepted":0,"refused":0,"closed":{},"log_lost":0,"listeners":[],"connections":5000}"#;
+    let before = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let mut client = Client::connect(before.local_addr().expect("its address"));
+    let (socket, _) = before.accept().expect("a connection");
+    let line = r#"{"conn":7,"peer":"damaged","listener":"line","descriptor":4,"state":{"stage""#;
+    let config = TempFile::new(LISTENERS);
+    let direct = serve(&config);
+    let mut passing = Command::new("sh");
+    passing.args(["-c", "PULSE_ECHO_HANDOVER=3 exec \"$0\" \"$@\" 3<&0 4<&1 </dev/null >/dev/null"]);
+    passing.arg(direct.get_program()).args(direct.get_args()).stdout(OwnedFd::from(socket));
+    passing.stdin(File::open(TempFile::new(format!("{HEADER}\n{line}")).path()).expect("a file"));
+    let daemon = Daemon::start_command(passing, config);
+    let adopted = daemon.wait_for_event("adopted");
+    let figures = ["connections", "lost", "untold"].map(|field| number(&adopted, field));
+    assert_eq!(figures, [0, 5_000, 4_000], "{adopted}");
+    let close = daemon.wait_for_close(client.address);
+    assert_eq!((number(&close, "conn"), text(&close, "listener")), (7, "line"), "{close}");
+    assert_eq!(text(&close, "local"), client.server.to_string());
+    client.wait_until_over();
+    daemon.signal(Signal::SIGUSR1);
+    let summary = daemon.wait_for_event("summary");
+    let figures = ["accepted", "handover_lost", "log_lost"].map(|field| number(&summary, field));
+    assert_eq!(figures, [5_000, 5_000, 4_000], "{summary}");
+    assert_eq!(daemon.records("close").len(), 1_000);
+    Client::connect(daemon.address("raw")).echo("hello");
 }
