@@ -132,6 +132,11 @@ impl Upgrade {
         process_state::hold_back()?;
         tokio::time::sleep(HEARING).await;
         *heard = signals.heard();
+        if let Some(Command::Summary) = heard {
+            let _ = self.commands.send(net::Command::Summary).await; // nobody hears it where everything ends
+        }
+        // What is done already, or is being done, stops nothing.
+        *heard = heard.take().filter(|heard| !matches!(heard, Command::Summary | Command::HandOver));
         let failed = match heard {
             None => {
                 tokio::select! {

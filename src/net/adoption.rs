@@ -11,7 +11,7 @@ use super::handover::{Carried, CarriedConnection, CarriedListener, Header, Salva
 use super::listen::{Admission, Listener};
 use super::options::ListenerOptions;
 use super::worker::{Accepted, Adopted};
-use crate::core::CloseReason;
+use crate::core::{CloseReason, Implausible};
 use crate::ops::events::{self, Identity, Remains, Totals};
 use crate::ops::log_queue;
 use crate::tcp;
@@ -132,6 +132,9 @@ fn give(
     let Some(options) = listeners.iter().find(|options| *options.name == *listener) else {
         return lose(socket.as_ref(), "its listener is gone");
     };
+    if let Err(Implausible(cause)) = state.check(peer, options.protocol) {
+        return lose(socket.as_ref(), cause);
+    }
     let Some(socket) = socket else { return lose(None, "its socket is not there") };
     let (socket, listener) = (TcpStream::from(socket), Arc::clone(options));
     let Some(worker) = admission.least_loaded() else { return false };

@@ -4,7 +4,7 @@
 //! So both are counted, all records as one daemon's and those of each input and host as another's, and what reconciles
 //! better is told.
 
-use super::record::Record;
+use super::record::{Record, same};
 use super::runs::{Runs, Totals};
 
 /// So many are kept apart; more are taken for one.
@@ -38,7 +38,7 @@ impl Daemons {
 
     #[inline]
     fn of(&mut self, input: usize, host: &[u8]) -> Option<&mut Daemon> {
-        let is = |daemon: &Daemon| daemon.input == input && daemon.host == host;
+        let is = |daemon: &Daemon| daemon.input == input && same(&daemon.host, host);
         if !self.each.get(self.last).is_some_and(is) {
             self.last = self.each.iter().position(is).unwrap_or(self.each.len());
         }

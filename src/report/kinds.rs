@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use super::findings::{MassEvent, Row};
 use super::idle_clusters::{Cluster, Idle};
 use super::mass::{Series, Together};
-use super::record::Record;
+use super::record::{Record, same};
 use super::times;
 use super::top::Count;
 use crate::core::{CloseReason, EndedBy, Severity};
@@ -60,7 +60,8 @@ impl Kinds {
     #[inline]
     fn place(&mut self, reason: &[u8], verdict: &[u8]) -> usize {
         let is = |kind: &Kind| {
-            kind.reason.as_bytes() == reason && kind.verdict.as_deref().unwrap_or("").as_bytes() == verdict
+            same(kind.reason.as_bytes(), reason)
+                && same(kind.verdict.as_deref().unwrap_or_default().as_bytes(), verdict)
         };
         self.0.iter().position(is).unwrap_or_else(|| self.new_kind(reason, verdict))
     }

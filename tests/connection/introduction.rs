@@ -82,6 +82,16 @@ async fn what_is_no_header_ends_it_at_once_and_is_shown_as_far_as_32_bytes() {
     link.peer.heard(&[]);
 }
 
+/// What came instead stands in the message, and in the text format the fields follow that.
+#[tokio::test(flavor = "local", start_paused = true)]
+async fn what_is_shown_is_no_field_of_the_log() {
+    let mut link = Link::behind_proxy(UNLIMITED);
+    link.peer.sends("x event=starting \"\n");
+    let outcome = link.ended().await;
+    let shown = r#"no PROXY header begins like that (it begins with "x event\x3dstarting \"\n")"#;
+    assert_eq!(cause(&outcome), shown);
+}
+
 #[tokio::test(flavor = "local", start_paused = true)]
 async fn an_end_inside_the_header_is_not_orderly_and_one_before_it_is_a_null_connection() {
     for cut_off in [None, Some(libc::ECONNRESET)] {
@@ -98,6 +108,20 @@ async fn an_end_inside_the_header_is_not_orderly_and_one_before_it_is_a_null_con
     let outcome = link.ended().await;
     let report = outcome.expect(0, CloseReason::PeerClosed);
     assert!(report.is_null(outcome.close.reason));
+}
+
+#[tokio::test(flavor = "local", start_paused = true)]
+async fn a_stop_echoes_what_had_arrived_behind_the_header() {
+    let mut link = Link::behind_proxy(UNLIMITED);
+    link.peer.sends(&HEADER[..9]);
+    link.settle().await;
+    link.peer.sends_unnoticed(format!("{}hello\n", &HEADER[9..]));
+    link.event_loop.enter(Phase::Draining);
+    link.settle().await;
+    link.peer.sends_fin();
+    let report = link.ended().await.expect(0, CloseReason::ServerShutdown);
+    assert_eq!((report.received_bytes, report.unechoed_bytes), (6, 0));
+    link.peer.heard(&[(0, "hello\n<FIN>")]);
 }
 
 #[tokio::test(flavor = "local", start_paused = true)]

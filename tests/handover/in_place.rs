@@ -115,6 +115,19 @@ fn it_costs_no_descriptor() {
 }
 
 #[test]
+fn a_connection_whose_listener_speaks_another_protocol_ends_alone() {
+    let daemon = Daemon::start("");
+    let mut line = Client::connect(daemon.address("line"));
+    line.echo("hello\n");
+    daemon.config().write(LISTENERS.replacen("protocol = \"line\"", "protocol = \"raw\"", 1));
+    let adopted = hand_over(&daemon);
+    assert_eq!((number(&adopted, "connections"), number(&adopted, "lost")), (0, 1));
+    let close = daemon.wait_for_close(line.address);
+    assert_eq!(text(&close, "reason"), "handover_lost");
+    assert!(text(&close, "message").ends_with("its listener speaks another protocol"), "{close}");
+}
+
+#[test]
 fn a_connection_without_its_listener_ends_alone() {
     let daemon = Daemon::start("");
     let mut line = Client::connect(daemon.address("line"));

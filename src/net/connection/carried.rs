@@ -41,6 +41,14 @@ impl ConnectionState {
         Some(session.report(now, evidence))
     }
 
+    /// Whether a connection with `peer` can go on with it where `protocol` is spoken.
+    ///
+    /// # Errors
+    /// No connection can be in that state.
+    pub fn check(&self, peer: SocketAddr, protocol: Protocol) -> Result<(), Implausible> {
+        self.restore(peer, protocol, Moment::START + Duration::MAX, Duration::ZERO).map(drop)
+    }
+
     /// Its session, its unsent bytes, and where it comes from.
     fn restore(
         &self,
@@ -57,8 +65,13 @@ impl ConnectionState {
         Implausible::unless(is_owed, "other bytes are unsent than are owed")?;
         stage.check(&session, &unsent)?;
         let mut origin = Origin::restore(peer, origin.as_ref(), now)?;
-        let awaits_header = *stage == Stage::AwaitingHeader;
-        Implausible::unless(!awaits_header || origin.introduction().is_some(), "no header is awaited")?;
+        let header_is_awaited = origin.introduction().is_some();
+        let is_possible = match stage {
+            Stage::AwaitingHeader => header_is_awaited,
+            Stage::Echoing | Stage::Flushing(_) => !header_is_awaited,
+            _ => true,
+        };
+        Implausible::unless(is_possible, "it is at another beginning than it says")?;
         Ok((session, unsent, origin))
     }
 }

@@ -2,13 +2,13 @@
 //! stream, as if the connection began there.
 
 use std::io;
-use std::task::{Context, ready};
+use std::task::{Context, Poll, ready};
 
 use super::failures::read_failed;
 use super::origin::{Introduction, Origin, PATIENCE};
 use super::proxy_header::{self, Beginning, LONGEST};
-use super::{Connection, Progress, Stage, Transport, poll_read};
-use crate::core::{Close, CloseReason, HEADROOM, Moment, PUNCTUAL};
+use super::{Connection, LAST_READS, Progress, Stage, Transport, poll_read};
+use crate::core::{Close, CloseReason, Failure, HEADROOM, Moment, PUNCTUAL};
 use crate::ops::events;
 
 /// So much is told of what came instead.
@@ -18,6 +18,21 @@ impl<T: Transport> Connection<T> {
     pub(super) fn await_header(&mut self, cx: &mut Context<'_>, scratch: &mut [u8]) -> Progress {
         let read = ready!(poll_read(&mut self.transport, cx, &mut scratch[HEADROOM..]));
         self.take_header(cx, scratch, read).into()
+    }
+
+    /// We are ending it: what had arrived by then is still read, and a header is shorter than one read.
+    pub(super) fn await_rest_of_header(
+        &mut self,
+        cx: &mut Context<'_>,
+        scratch: &mut [u8],
+    ) -> Result<(), Close> {
+        match self.transport.read_now(cx, &mut scratch[HEADROOM..]) {
+            Poll::Ready(read) => self.take_header(cx, scratch, read),
+            Poll::Pending => {
+                self.stage = Stage::SendingFin;
+                Ok(())
+            }
+        }
     }
 
     /// What a read brought, in `scratch` from [`HEADROOM`] on: the header or a piece of it, and behind it the stream.
@@ -31,16 +46,21 @@ impl<T: Transport> Connection<T> {
         let held = introduction.received.len();
         let arrived = match read {
             Ok(arrived) if arrived > 0 => arrived,
-            ended if held > 0 => return Err(introduction.ended(ended.err())),
-            Ok(_) => return self.end_input(cx, scratch, Stage::PeerFinished),
-            Err(error) => return Err(read_failed(error)),
+            Ok(_) if held == 0 => return self.end_input(cx, scratch, Stage::PeerFinished),
+            Ok(_) => return Err(introduction.ended(None)),
+            Err(error) => match read_failed(error) {
+                close if held > 0 && close.reason == CloseReason::PeerReset => {
+                    return Err(introduction.ended(close.failure));
+                }
+                close => return Err(close),
+            },
         };
         introduction.take(&scratch[HEADROOM..HEADROOM + arrived]);
         match proxy_header::read(&introduction.received) {
             Beginning::Partial => Ok(()),
             Beginning::Wrong(why) => Err(introduction.missing(why)),
             Beginning::Header { length, client } => {
-                let proxy = introduction.proxy;
+                let proxy = introduction.proxy();
                 self.origin = client.map_or(Origin::Direct(proxy), |client| Origin::proxied(client, proxy));
                 self.begin();
                 let stream = HEADROOM + (length - held)..HEADROOM + arrived;
@@ -55,7 +75,8 @@ impl<T: Transport> Connection<T> {
     }
 
     fn begin(&mut self) {
-        self.stage = Stage::Echoing;
+        self.stage =
+            if self.session.ending().is_some() { Stage::Flushing(LAST_READS) } else { Stage::Echoing };
         self.session.begin(self.now());
         self.unset_timer(); // it was the header's
         events::open(|| self.identity());
@@ -88,11 +109,10 @@ impl Introduction {
     /// Keeps what may be of the header; no more is looked at.
     fn take(&mut self, arrived: &[u8]) {
         let room = LONGEST - self.received.len();
-        self.received.extend_from_slice(arrived.get(..room).unwrap_or(arrived));
+        self.received = [&*self.received, arrived.get(..room).unwrap_or(arrived)].concat().into();
     }
 
-    fn ended(&self, error: Option<io::Error>) -> Close {
-        let failure = error.and_then(|error| read_failed(error).failure);
+    fn ended(&self, failure: Option<Failure>) -> Close {
         Close { failure, ..self.missing("the connection ended in the middle of it") }
     }
 
@@ -100,7 +120,11 @@ impl Introduction {
         let close = Close::from(CloseReason::ProxyHeader);
         match self.received.get(..TOLD_BYTES).unwrap_or(&self.received) {
             [] => close.because(why),
-            told => close.because(format!("{why} (it begins with \"{}\")", told.escape_ascii())),
+            told => {
+                // In the text format " event=" would begin the fields.
+                let told = told.escape_ascii().to_string().replace('=', "\\x3d");
+                close.because(format!("{why} (it begins with \"{told}\")"))
+            }
         }
     }
 }

@@ -231,10 +231,8 @@ impl<T: Transport> Connection<T> {
     }
 
     fn begin_to_end(&mut self) {
-        match self.stage {
-            Stage::AwaitingHeader => self.stage = Stage::SendingFin,
-            Stage::Echoing => self.stage = Stage::Flushing(LAST_READS),
-            _ => {}
+        if self.stage == Stage::Echoing {
+            self.stage = Stage::Flushing(LAST_READS);
         }
     }
 
@@ -275,6 +273,9 @@ impl<T: Transport> Connection<T> {
     fn advance(&mut self, cx: &mut Context<'_>, scratch: &mut [u8]) -> Progress {
         ready!(self.flush(cx))?;
         match self.stage {
+            Stage::AwaitingHeader if self.session.ending().is_some() => {
+                Poll::Ready(self.await_rest_of_header(cx, scratch))
+            }
             Stage::AwaitingHeader => self.await_header(cx, scratch),
             Stage::Echoing => self.echo(cx, scratch),
             Stage::Flushing(left) => Poll::Ready(self.echo_rest(cx, scratch, left)),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::proxy_header::LONGEST;
+use super::proxy_header::{Beginning, read};
 use crate::core::{Age, Bytes, Implausible, Moment};
 use crate::tcp;
 
@@ -23,13 +23,13 @@ pub enum Origin {
     Proxied(Box<Proxied>),
 }
 
-/// A header on its way.
+/// A header on its way. As large as what takes its place, [`Proxied`]: an allocator has then no use for two places.
 #[derive(Debug)]
 pub struct Introduction {
     /// The far end of the socket.
-    pub proxy: SocketAddr,
-    /// What has come of it.
-    pub received: Vec<u8>,
+    proxy: Endpoint,
+    /// What has come of it. It seldom grows: most headers come in one piece.
+    pub received: Box<[u8]>,
     /// Until then it must be complete.
     pub until: Moment,
 }
@@ -70,7 +70,7 @@ impl Origin {
     pub fn peer(&self) -> SocketAddr {
         match self {
             Origin::Direct(peer) => *peer,
-            Origin::Awaited(introduction) => introduction.proxy,
+            Origin::Awaited(introduction) => introduction.proxy(),
             Origin::Proxied(proxied) => (&proxied.client).into(),
         }
     }
@@ -89,7 +89,7 @@ impl Origin {
             return Origin::Direct(far_end);
         }
         let until = now + PATIENCE;
-        Origin::Awaited(Box::new(Introduction { proxy: far_end, received: Vec::new(), until }))
+        Origin::Awaited(Box::new(Introduction { proxy: far_end.into(), received: Box::default(), until }))
     }
 
     /// The header on its way, if one is.
@@ -111,7 +111,7 @@ impl Origin {
             Origin::Direct(_) => None,
             Origin::Awaited(introduction) => {
                 let Introduction { proxy: _, received, until } = &**introduction;
-                let (received, until) = (received.as_slice().into(), Age::of(*until, now));
+                let (received, until) = ((&**received).into(), Age::of(*until, now));
                 Some(OriginState::Awaited { received, until })
             }
             Origin::Proxied(_) => self.proxy().map(OriginState::Proxied),
@@ -121,7 +121,7 @@ impl Origin {
     /// The origin of a connection with `peer`.
     ///
     /// # Errors
-    /// More has come of a header than one has.
+    /// What came is no piece of a header.
     pub fn restore(
         peer: SocketAddr,
         state: Option<&OriginState>,
@@ -131,13 +131,20 @@ impl Origin {
             None => Origin::Direct(peer),
             Some(OriginState::Proxied(proxy)) => Origin::proxied(peer, *proxy),
             Some(OriginState::Awaited { received, until }) => {
-                let received = Vec::try_from(received)?;
-                if received.len() >= LONGEST {
-                    return Err(Implausible("more than a PROXY header"));
-                }
-                Origin::Awaited(Box::new(Introduction { proxy: peer, received, until: until.moment(now) }))
+                let received = Vec::try_from(received)?.into_boxed_slice();
+                let is_piece = received.is_empty() || read(&received) == Beginning::Partial;
+                Implausible::unless(is_piece, "what came of its header is no piece of one")?;
+                let until = until.moment(now).clamp(now, now + PATIENCE);
+                Origin::Awaited(Box::new(Introduction { proxy: peer.into(), received, until }))
             }
         })
+    }
+}
+
+impl Introduction {
+    /// Who is to say whose the connection is.
+    pub fn proxy(&self) -> SocketAddr {
+        (&self.proxy).into()
     }
 }
 
@@ -165,7 +172,7 @@ mod tests {
     #[test]
     fn a_proxy_costs_no_more_than_64_bytes() {
         assert_eq!(size_of::<Origin>(), size_of::<SocketAddr>());
-        assert!(size_of::<Proxied>() <= 48); // and what the allocator makes of it
+        assert_eq!((size_of::<Proxied>(), size_of::<Introduction>()), (48, 48));
     }
 
     #[test]

@@ -32,8 +32,12 @@ pub enum Beginning {
 /// Whether bytes that are taken for data look like the whole beginning of a header.
 pub fn look_like_header(bytes: &[u8]) -> bool {
     let text = bytes.strip_prefix(TEXT).unwrap_or_default();
-    let names_protocol = [&b"TCP4 "[..], b"TCP6 ", b"UNKNOWN"].iter().any(|name| text.starts_with(name));
-    names_protocol || bytes.starts_with(BINARY)
+    names_protocol(text) || bytes.starts_with(BINARY)
+}
+
+/// Of what follows "PROXY ".
+fn names_protocol(text: &[u8]) -> bool {
+    [&b"TCP4 "[..], b"TCP6 ", b"UNKNOWN ", b"UNKNOWN\r"].iter().any(|name| text.starts_with(name))
 }
 
 /// Reads the first bytes of a connection.
@@ -63,8 +67,10 @@ fn read_text(bytes: &[u8]) -> Beginning {
     };
     let line = bytes.get(..=end).unwrap_or_default();
     match parse(line) {
-        // Rust reads numbers with a sign.
-        Some(client) if !line.contains(&b'+') => {
+        // Rust reads numbers with a sign, and the parser anything behind UNKNOWN.
+        Some(client)
+            if !line.contains(&b'+') && names_protocol(line.get(TEXT.len()..).unwrap_or_default()) =>
+        {
             Beginning::Header { length: line.len(), client: client.map(|client| client.source) }
         }
         _ => Beginning::Wrong("its line names no TCP4 or TCP6 addresses and ports that can be read"),

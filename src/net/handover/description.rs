@@ -7,12 +7,11 @@ use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read, Seek as _, Write as _};
 use std::net::SocketAddr;
 use std::os::fd::RawFd;
-use std::time::Duration;
 
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use serde::{Deserialize, Serialize};
 
-use crate::core::Evidence;
+use crate::core::Protocol;
 use crate::net::connection::ConnectionState;
 
 /// Of this format. It changes where an older program could misunderstand.
@@ -195,14 +194,16 @@ impl CarriedConnection {
 
     /// Whether it can be gone on with, as far as words tell.
     pub fn is_understood(&self) -> bool {
-        self.state.report(Duration::ZERO, &Evidence::default()).is_some()
+        Protocol::ALL.into_iter().any(|protocol| self.state.check(self.peer, protocol).is_ok())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
-    use crate::core::Report;
+    use crate::core::{Evidence, Report};
 
     #[test]
     fn a_description_is_read_as_it_was_written() {

@@ -68,6 +68,7 @@ fn what_is_wrong_is_refused_as_soon_as_it_is() {
         text("PROXY UDP4 192.0.2.7 198.51.100.1 8080 7\r\n"),
         text("PROXY TCP4 192.0.2.7\r 198.51.100.1 8080 7\r\n"),
         text("PROXY UNKNOWN \r more\r\n"),
+        text("PROXY UNKNOWNfoo\r\n"),
         text(&format!("PROXY UNKNOWN {}", "x".repeat(93))),
         b"\r\n\r\n\0\r\nQUIX".to_vec(),
         binary(0x11, 0x11, &IPV4),
