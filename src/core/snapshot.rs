@@ -1,7 +1,8 @@
 //! What of a connection outlives the program: plain values, and ages in place of moments, since the clock does not.
 //!
 //! Each part of a [`Session`](super::Session) gives its own, every field by name, and is made again of it. What comes back
-//! may have been damaged on the way: what no session can be in is refused, and nothing else is trusted either.
+//! may have been damaged on the way: what no session can be in is refused, and nothing else is trusted either. What is `None`
+//! is left out: there are two copies of the words of every connection.
 
 use std::time::Duration;
 
@@ -68,6 +69,7 @@ pub struct SessionState {
     pub(super) decoder: DecoderState,
     pub(super) liveness: LivenessState,
     pub(super) probes: ProbesState,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) ending: Option<EndingState>,
     pub(super) received_bytes: u64,
     pub(super) sent_bytes: u64,
@@ -76,6 +78,7 @@ pub struct SessionState {
     pub(super) probe_bytes: u8,
     pub(super) probes_start: u64,
     pub(super) probes_length: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) inquiry: Option<InquiryState>,
 }
 
@@ -83,6 +86,7 @@ pub struct SessionState {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EndingState {
     pub(super) reason: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) until: Option<Age>,
 }
 
@@ -108,6 +112,7 @@ pub struct LivenessState {
     pub(super) heard: Age,
     pub(super) quiet: Age,
     pub(super) delivery: DeliveryState,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) awaiting: Option<Age>,
     pub(super) missed: u32,
     pub(super) jitter: u8,
@@ -117,7 +122,9 @@ pub struct LivenessState {
 /// What became of the bytes that were sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeliveryState {
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) unconfirmed: Option<Age>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) outstanding: Option<OutstandingState>,
 }
 
@@ -130,7 +137,9 @@ pub struct OutstandingState {
     pub(super) progress: Age,
     pub(super) heard: Age,
     pub(super) looked: Age,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) acknowledged: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) last: Option<Age>,
 }
 
@@ -140,14 +149,18 @@ pub struct ProbesState {
     pub(super) sent: u64,
     pub(super) answered: u32,
     pub(super) unanswered: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) newest_sent: Option<Age>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) round_trip_ns: Option<u64>,
 }
 
 /// What is known of a silence.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InquiryState {
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) asked: Option<Age>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) retransmits_before: Option<u32>,
     pub(super) patience_ns: u64,
 }
