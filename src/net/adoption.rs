@@ -1,7 +1,7 @@
 //! Taking over what the program before was serving: its listening sockets, its connections, its totals.
 
 use std::io;
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -94,7 +94,6 @@ impl Losses<'_> {
     fn damaged(&mut self, line: &[u8], sockets: &mut Sockets) {
         let Salvaged { conn, peer, listener, descriptor } = Salvaged::of(line);
         let socket = descriptor.and_then(|number| sockets.take(number)).map(Socket::from);
-        let address = |address: io::Result<SockAddr>| Some(tcp::canonical(address.ok()?.as_socket()?));
         let local = socket.as_ref().and_then(|socket| address(socket.local_addr()));
         let peer = peer.or_else(|| address(socket.as_ref()?.peer_addr()));
         self.note(&Remains { conn, listener, peer, local }, "its description is damaged");
@@ -120,7 +119,7 @@ fn give(
     let CarriedConnection { conn, peer, listener, descriptor, state } = connection;
     let socket = sockets.take(descriptor).map(Socket::from).filter(is_stream);
     let lose = |socket: Option<&Socket>, cause| {
-        let local = socket.and_then(|socket| socket.local_addr().ok()?.as_socket()).map(tcp::canonical);
+        let local = socket.and_then(|socket| address(socket.local_addr()));
         let identity = Identity { conn, listener: &listener, peer, proxy: state.proxy(), local };
         let report = state.report(pause, &socket.map(tcp::evidence).unwrap_or_default());
         admission
@@ -141,6 +140,10 @@ fn give(
     let connection = Accepted { conn, socket, peer, listener };
     worker.adopt(Adopted { connection, state, pause });
     true
+}
+
+fn address(asked: io::Result<SockAddr>) -> Option<SocketAddr> {
+    asked.ok()?.as_socket().map(tcp::canonical)
 }
 
 fn is_stream(socket: &Socket) -> bool {

@@ -334,9 +334,14 @@ fn attend(mut connection: Connection<TcpStream>) -> impl Future<Output = ()> {
 /// What another program needs to know of it.
 fn say(connection: &mut Connection<TcpStream>, cx: &Context<'_>) {
     let state = connection.snapshot(cx);
-    let Identity { conn, listener, peer, .. } = connection.identity();
-    let (listener, descriptor) = (listener.to_owned(), connection.transport().as_raw_fd());
-    let said = CarriedConnection { conn, peer, listener, descriptor, state };
+    let descriptor = connection.transport().as_raw_fd();
+    let said = CarriedConnection {
+        conn: connection.conn(),
+        peer: connection.peer(),
+        listener: connection.listener().to_owned(),
+        descriptor,
+        state,
+    };
     connection.event_loop().frozen.take_down(connection.slot(), descriptor, |text| said.write(text));
 }
 

@@ -46,20 +46,24 @@ impl ConnectionState {
     /// # Errors
     /// No connection can be in that state.
     pub fn check(&self, peer: SocketAddr, protocol: Protocol) -> Result<(), Implausible> {
-        self.restore(peer, protocol, Moment::START + Duration::MAX, Duration::ZERO).map(drop)
+        let (session, ..) = self.restore(peer, Moment::START + Duration::MAX, Duration::ZERO)?;
+        speaks(&session, protocol)
+    }
+
+    /// Whether a connection with `peer` can go on with it anywhere.
+    pub fn is_possible(&self, peer: SocketAddr) -> bool {
+        self.restore(peer, Moment::START + Duration::MAX, Duration::ZERO).is_ok()
     }
 
     /// Its session, its unsent bytes, and where it comes from.
     fn restore(
         &self,
         peer: SocketAddr,
-        protocol: Protocol,
         now: Moment,
         pause: Duration,
     ) -> Result<(Session, Vec<u8>, Origin), Implausible> {
         let ConnectionState { stage, unsent, session, origin } = self;
         let session = Session::restore(session, now, pause)?;
-        Implausible::unless(session.protocol() == protocol, "its listener speaks another protocol")?;
         let unsent = Vec::try_from(unsent)?;
         let is_owed = session.unsent_bytes() == unsent.len() as u64;
         Implausible::unless(is_owed, "other bytes are unsent than are owed")?;
@@ -74,6 +78,10 @@ impl ConnectionState {
         Implausible::unless(is_possible, "it is at another beginning than it says")?;
         Ok((session, unsent, origin))
     }
+}
+
+fn speaks(session: &Session, protocol: Protocol) -> Result<(), Implausible> {
+    Implausible::unless(session.protocol() == protocol, "its listener speaks another protocol")
 }
 
 impl<T: Transport> Connection<T> {
@@ -102,7 +110,10 @@ impl<T: Transport> Connection<T> {
         pause: Duration,
     ) -> Result<Connection<T>, (T, Implausible)> {
         let now = event_loop.clock.now();
-        let restored = state.restore(peer, listener.protocol, now, pause);
+        let restored = state.restore(peer, now, pause).and_then(|restored| {
+            speaks(&restored.0, listener.protocol)?;
+            Ok(restored)
+        });
         let (mut session, unsent, origin) = match restored {
             Ok(restored) => restored,
             Err(why) => return Err((transport, why)),

@@ -2,12 +2,12 @@
 //! stream, as if the connection began there.
 
 use std::io;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use super::failures::read_failed;
 use super::origin::{Introduction, Origin, PATIENCE};
 use super::proxy_header::{self, Beginning, LONGEST};
-use super::{Connection, LAST_READS, Progress, Stage, Transport, poll_read};
+use super::{Connection, LAST_READS, Stage, Transport};
 use crate::core::{Close, CloseReason, Failure, HEADROOM, Moment, PUNCTUAL};
 use crate::ops::events;
 
@@ -15,11 +15,6 @@ use crate::ops::events;
 const TOLD_BYTES: usize = 32;
 
 impl<T: Transport> Connection<T> {
-    pub(super) fn await_header(&mut self, cx: &mut Context<'_>, scratch: &mut [u8]) -> Progress {
-        let read = ready!(poll_read(&mut self.transport, cx, &mut scratch[HEADROOM..]));
-        self.take_header(cx, scratch, read).into()
-    }
-
     /// We are ending it: what had arrived by then is still read, and a header is shorter than one read.
     pub(super) fn await_rest_of_header(
         &mut self,

@@ -153,12 +153,27 @@ impl<T: Transport> Connection<T> {
         self.slot
     }
 
-    /// What its records call it.
+    /// Its number.
+    pub fn conn(&self) -> u64 {
+        self.conn
+    }
+
+    /// Whom it is with.
+    pub fn peer(&self) -> SocketAddr {
+        self.origin.peer()
+    }
+
+    /// The name of its listener.
+    pub fn listener(&self) -> &str {
+        self.listener.name()
+    }
+
+    /// What its records call it. The near end is asked for: a system call.
     pub fn identity(&self) -> Identity<'_> {
         Identity {
-            conn: self.conn,
-            listener: self.listener.name(),
-            peer: self.origin.peer(),
+            conn: self.conn(),
+            listener: self.listener(),
+            peer: self.peer(),
             proxy: self.origin.proxy(),
             local: self.transport.local_address(),
         }
@@ -276,8 +291,7 @@ impl<T: Transport> Connection<T> {
             Stage::AwaitingHeader if self.session.ending().is_some() => {
                 Poll::Ready(self.await_rest_of_header(cx, scratch))
             }
-            Stage::AwaitingHeader => self.await_header(cx, scratch),
-            Stage::Echoing => self.echo(cx, scratch),
+            Stage::AwaitingHeader | Stage::Echoing => self.listen(cx, scratch),
             Stage::Flushing(left) => Poll::Ready(self.echo_rest(cx, scratch, left)),
             Stage::SendingFin => self.send_fin(cx),
             Stage::Lingering => self.linger(cx, scratch),
@@ -286,9 +300,22 @@ impl<T: Transport> Connection<T> {
         }
     }
 
-    fn echo(&mut self, cx: &mut Context<'_>, scratch: &mut [u8]) -> Progress {
+    fn listen(&mut self, cx: &mut Context<'_>, scratch: &mut [u8]) -> Progress {
         let read = ready!(poll_read(&mut self.transport, cx, &mut scratch[HEADROOM..]));
-        Poll::Ready(self.take_input(cx, scratch, read))
+        Poll::Ready(self.take_read(cx, scratch, read))
+    }
+
+    /// What a read brought, in `scratch` from [`HEADROOM`] on: of the header, or of the stream.
+    fn take_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        scratch: &mut [u8],
+        read: io::Result<usize>,
+    ) -> Result<(), Close> {
+        match self.stage {
+            Stage::AwaitingHeader => self.take_header(cx, scratch, read),
+            _ => self.take_input(cx, scratch, read),
+        }
     }
 
     fn echo_rest(&mut self, cx: &mut Context<'_>, scratch: &mut [u8], left: u16) -> Result<(), Close> {

@@ -59,14 +59,10 @@ impl<T: Transport> Connection<T> {
                 let written = self.take_written(self.now(), written)?;
                 self.unsent.keep_last(self.unsent.rest().len() - written);
             }
-        } else if self.stage == Stage::Echoing
+        } else if matches!(self.stage, Stage::AwaitingHeader | Stage::Echoing)
             && let Poll::Ready(read) = self.transport.read_now(cx, &mut scratch[HEADROOM..])
         {
-            self.take_input(cx, scratch, read)?;
-        } else if self.stage == Stage::AwaitingHeader
-            && let Poll::Ready(read) = self.transport.read_now(cx, &mut scratch[HEADROOM..])
-        {
-            self.take_header(cx, scratch, read)?;
+            self.take_read(cx, scratch, read)?;
         }
         Ok(())
     }

@@ -11,7 +11,6 @@ use std::os::fd::RawFd;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use serde::{Deserialize, Serialize};
 
-use crate::core::Protocol;
 use crate::net::connection::ConnectionState;
 
 /// Of this format. It changes where an older program could misunderstand.
@@ -194,7 +193,7 @@ impl CarriedConnection {
 
     /// Whether it can be gone on with, as far as words tell.
     pub fn is_understood(&self) -> bool {
-        Protocol::ALL.into_iter().any(|protocol| self.state.check(self.peer, protocol).is_ok())
+        self.state.is_possible(self.peer)
     }
 }
 
