@@ -18,7 +18,7 @@ struct Summary {
 }
 
 /// One life of the daemon; a restart that keeps its connections goes on with it.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Run {
     /// The figures at its beginning, or of the first summary in the log where that begins later.
     base: Option<Summary>,
@@ -51,7 +51,7 @@ enum Passing {
 }
 
 /// All runs in the log.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Runs {
     current: Run,
     passing: Passing,
