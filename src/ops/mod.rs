@@ -15,3 +15,4 @@ pub mod process_state;
 pub mod signals;
 pub mod systemd;
 pub mod text;
+pub mod units;

@@ -1,4 +1,4 @@
-//! How figures are written in a record.
+//! How figures are written, in a record and in what the client tells programs.
 
 use std::io;
 use std::time::Duration;

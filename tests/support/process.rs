@@ -1,6 +1,7 @@
 //! Child processes that never outlive their test.
 
 use std::fs;
+use std::io::Read as _;
 use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -33,6 +34,17 @@ impl Process {
         if signal == Signal::SIGSTOP {
             eventually_true("it is stopped", || all_threads_are(self.0.id(), 'T'));
         }
+    }
+
+    /// Runs a command that writes until somebody stops it, into a pipe that nobody reads; returns what it complains of.
+    #[track_caller]
+    pub fn without_reader(command: &mut Command) -> String {
+        let mut process = Process::spawn(command.stdout(Stdio::piped()).stderr(Stdio::piped()));
+        drop(process.stdout.take());
+        process.wait_exit();
+        let mut said = String::new();
+        process.stderr.take().expect("it is piped").read_to_string(&mut said).expect("plain text");
+        said
     }
 
     #[track_caller]

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::outcome::{Outcome, Step, milliseconds, seconds};
+use super::outcome::{Outcome, Step, seconds};
 use crate::client::arguments::Direction;
+use crate::ops::units::milliseconds;
 
 /// All steps so far.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::outcome::milliseconds;
+use crate::ops::units::milliseconds;
 
 /// The first step, where there is room for it.
 const USUAL_FIRST: Duration = Duration::from_secs(30);

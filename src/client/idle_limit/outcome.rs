@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::conversation::Word;
+use crate::ops::units::{microseconds, milliseconds};
 
 /// What became of a connection that was silent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -180,15 +181,6 @@ impl Step {
 pub fn seconds(time: Duration) -> String {
     let parts = if time < Duration::from_secs(1) { 1000.0 } else { 10.0 };
     format!("{} s", (time.as_secs_f64() * parts).round() / parts)
-}
-
-/// For programs.
-pub fn milliseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
-fn microseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

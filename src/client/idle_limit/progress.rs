@@ -6,6 +6,7 @@ use indicatif::{FormattedDuration, ProgressBar, ProgressStyle};
 
 use super::outcome::seconds;
 use super::search::Search;
+use crate::ops::units::milliseconds;
 
 /// On standard error, if that is a terminal; nothing elsewhere.
 #[derive(Debug)]
@@ -21,8 +22,8 @@ impl Progress {
     /// What is known after `elapsed`.
     pub fn show(&self, search: &Search, elapsed: Duration) {
         let ends = search.ends().unwrap_or(elapsed).max(elapsed);
-        self.0.set_length(ends.as_millis() as u64);
-        self.0.set_position(elapsed.as_millis() as u64);
+        self.0.set_length(milliseconds(ends));
+        self.0.set_position(milliseconds(elapsed));
         self.0.set_message(format!("{}, at most {} left", known(search), FormattedDuration(ends - elapsed)));
     }
 

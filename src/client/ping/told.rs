@@ -10,6 +10,7 @@ use super::figures::Figures;
 use crate::client::arguments::Format;
 use crate::client::output::Output;
 use crate::core::{Close, CloseReason};
+use crate::ops::units::milliseconds;
 
 /// Why a connection ended, or was ended.
 #[derive(Debug)]
@@ -101,7 +102,7 @@ impl Told {
     pub fn late(&mut self, number: u64, waiting: Duration) {
         self.0.tell(
             || format!("no echo yet: seq={number} after {:.1} s", waiting.as_secs_f64()),
-            || json!({ "event": "late", "seq": number, "waiting_ms": waiting.as_millis() as u64 }),
+            || json!({ "event": "late", "seq": number, "waiting_ms": milliseconds(waiting) }),
         );
     }
 
@@ -112,7 +113,7 @@ impl Told {
             || format!("after {:.1} s: {}", lifetime.as_secs_f64(), end.sentence()),
             || {
                 json!({ "event": "close", "reason": reason, "verdict": verdict,
-                       "lifetime_ms": lifetime.as_millis() as u64, "message": end.sentence() })
+                       "lifetime_ms": milliseconds(lifetime), "message": end.sentence() })
             },
         );
     }
@@ -121,7 +122,7 @@ impl Told {
     pub fn unreachable(&mut self, why: &impl Display, pause: Duration) {
         self.0.tell(
             || format!("{why}; again in {:.1} s", pause.as_secs_f64()),
-            || json!({ "event": "unreachable", "message": why.to_string(), "pause_ms": pause.as_millis() as u64 }),
+            || json!({ "event": "unreachable", "message": why.to_string(), "pause_ms": milliseconds(pause) }),
         );
     }
 

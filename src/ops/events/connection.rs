@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 use tracing::field::display;
 use tracing::{Level, debug, enabled, error, info, warn};
 
-use super::units::{microseconds, milliseconds};
 use crate::core::{Close, Evidence, Report, Severity, Silence};
 use crate::ops::errno::ErrnoName;
+use crate::ops::units::{microseconds, milliseconds};
 
 /// Which connection a record is about.
 #[derive(Debug)]

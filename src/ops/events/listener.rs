@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tracing::{error, info, warn};
 
-use super::units::{errno_name, milliseconds};
 use crate::core::Protocol;
+use crate::ops::units::{errno_name, milliseconds};
 
 /// A connection refused before service.
 #[derive(Debug)]

@@ -6,7 +6,6 @@
 mod connection;
 mod listener;
 mod server;
-mod units;
 
 pub use connection::{
     Identity, Remains, close, close_damaged, only_count_null_connections, open, unexpected_proxy_header,

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use tracing::{error, info, warn};
 
-use super::units::{errno_name, milliseconds};
 use crate::core::{CloseReason, Severity};
 use crate::ops::log_queue;
 use crate::ops::text::fit;
+use crate::ops::units::{errno_name, milliseconds};
 
 /// A time in which an event loop did not turn.
 #[derive(Debug)]
